@@ -1,0 +1,1 @@
+"""The road from photo bytes to apparent ages and perceived genders; one module per step."""

@@ -1,0 +1,56 @@
+"""Chips -> apparent age and perceived gender: a quantised Vision Transformer on onnxruntime."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from functions.predict import sessions
+
+Pixels = NDArray[np.uint8]
+Probabilities = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Calibrated answers for a batch of n chips."""
+
+    age_probabilities: NDArray[np.float32]
+    """`[n, 101]`: of each apparent age in years, 0 to 100."""
+    female_probability: NDArray[np.float32]
+    """`[n]`."""
+
+
+class Estimator:
+    """Runs the exported graph, `age_gender.onnx`."""
+
+    def __init__(self, model: bytes, threads: int = 0) -> None:
+        self._session = sessions.load(model, threads)
+        self.chip_size: int = self._session.get_inputs()[0].shape[1]
+
+    def estimate(self, chips: Pixels) -> Estimates:
+        """`chips` is uint8 `[n, chip_size, chip_size, 3]` RGB, n >= 1."""
+        outputs = ["age_probabilities", "female_probability"]
+        return Estimates(*self._session.run(outputs, {"chips": chips}))
+
+
+def quantile(age_probabilities: Probabilities, level: float) -> NDArray[np.float64]:
+    """Ages below which `level` of each distribution lies, `[n, ages] -> [n]`, in years.
+
+    Each probability is spread evenly over its year (age a covers a - 0.5 to a + 0.5), which makes
+    the quantile continuous in the probabilities. Rows need not sum to 1.
+    """
+    cumulative = np.cumsum(age_probabilities, axis=1, dtype=np.float64)
+    target = level * cumulative[:, -1:]
+    index = (cumulative < target).sum(axis=1, keepdims=True)
+    index = index.clip(0, age_probabilities.shape[1] - 1)
+    mass = np.take_along_axis(age_probabilities, index, axis=1).astype(np.float64)
+    missing = target - (np.take_along_axis(cumulative, index, axis=1) - mass)
+    within = np.divide(missing, mass, out=np.full_like(mass, 0.5), where=mass > 0)
+    years = (index - 0.5 + within.clip(0, 1))[:, 0]
+    return years.clip(0, age_probabilities.shape[1] - 1)
+
+
+def median_age(age_probabilities: Probabilities) -> NDArray[np.float64]:
+    """The age answered: the distribution's median, `[n, ages] -> [n]`, in years."""
+    return quantile(age_probabilities, 0.5)

@@ -1,0 +1,149 @@
+"""Untrusted bytes -> upright RGB pixels.
+
+The first step of the road. Nothing here knows about faces: a `Photo` knows its upright size and
+hands out pixels at the resolution asked for, decoding no more of a JPEG than that needs.
+"""
+
+import io
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")
+"""Formats decoded, by Pillow's names. Others (TIFF, PSD, ...) widen the attack surface for nobody."""
+
+MAX_JPEG_SCANS: Final = 100
+"""A progressive JPEG of a camera or a browser has about 10 scans; thousands are a denial of service."""
+
+_ORIENTATION_TAG: Final = 0x0112
+_TO_UPRIGHT: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SWAPS_SIDES: Final = {5, 6, 7, 8}
+_JPEG_REDUCTIONS: Final = (8, 4, 2)
+
+Pixels = NDArray[np.uint8]
+
+
+class PhotoError(ValueError):
+    """The bytes are not a photo this service can read; the message says why and what to do."""
+
+
+class UnsupportedFormat(PhotoError):
+    """The bytes are not in one of `FORMATS`."""
+
+
+class UndecodablePhoto(PhotoError):
+    """The bytes claim to be a photo but cannot be decoded, or decode to too many pixels."""
+
+
+class Photo:
+    """An image whose header was read and found acceptable; pixels are decoded on demand.
+
+    `width` and `height` are those of the upright photo (EXIF orientation applied), in pixels.
+    """
+
+    def __init__(self, data: bytes, max_pixels: int) -> None:
+        """Reads the header of `data`.
+
+        Raises `UnsupportedFormat` where no decoder knows the bytes, and `UndecodablePhoto` where
+        the header is broken or promises more than `max_pixels` pixels.
+        """
+        self._data = data
+        self._decoded: Pixels | None = None
+        image = self._open()
+        self.format: str = image.format or "?"
+        width, height = image.size
+        if width * height > max_pixels:
+            raise UndecodablePhoto(
+                f"The photo has {width} x {height} pixels; at most {max_pixels:,} are read. "
+                "Scale it down and send it again."
+            )
+        # 0xFF is escaped in entropy-coded data, so these two bytes are a start-of-scan marker.
+        if self.format == "JPEG" and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
+            raise UndecodablePhoto(
+                f"The JPEG has more than {MAX_JPEG_SCANS} scans. Save it again as an ordinary JPEG."
+            )
+        self._orientation = _orientation(image)
+        swaps = self._orientation in _SWAPS_SIDES
+        self.width, self.height = (height, width) if swaps else (width, height)
+
+    def pixels(self, long_side: int | None = None) -> Pixels:
+        """The upright photo, uint8 `[height, width, 3]` RGB.
+
+        Full resolution, or, where the format can be decoded at a reduced scale (JPEG), the smallest
+        scale whose longer side is still at least `long_side` pixels. Transparent pixels lie on
+        white; an animation is its first frame; 16-bit and CMYK become 8-bit RGB.
+        Raises `UndecodablePhoto`.
+        """
+        if self.format != "JPEG":
+            if self._decoded is None:
+                self._decoded = self._decode(reduction=1)
+            return self._decoded
+        longest = max(self.width, self.height)
+        reduction = 1
+        if long_side is not None:
+            fitting = (r for r in _JPEG_REDUCTIONS if math.ceil(longest / r) >= long_side)
+            reduction = next(fitting, 1)
+        return self._decode(reduction)
+
+    def _open(self) -> Image.Image:
+        try:
+            return Image.open(io.BytesIO(self._data), formats=FORMATS)
+        except Image.UnidentifiedImageError as error:
+            raise UnsupportedFormat(
+                f"The file is not an image in a format that is read here ({', '.join(FORMATS)})."
+            ) from error
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise UndecodablePhoto(
+                "The photo has far too many pixels. Scale it down and send it again."
+            ) from error
+        except Exception as error:
+            raise UndecodablePhoto("The photo's header is damaged.") from error
+
+    def _decode(self, reduction: int) -> Pixels:
+        # Pillow's decoders raise nearly every exception type on hostile input.
+        try:
+            image = self._open()
+            if reduction > 1:
+                image.draft(None, (image.width // reduction, image.height // reduction))
+            image.load()
+            rgb = _to_rgb(image)
+            if transpose := _TO_UPRIGHT.get(self._orientation):
+                rgb = rgb.transpose(transpose)
+        except PhotoError:
+            raise
+        except Exception as error:
+            raise UndecodablePhoto(
+                "The photo is damaged or incomplete and cannot be decoded. Save it again."
+            ) from error
+        return np.asarray(rgb)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 (upright) where EXIF is absent, damaged or out of range."""
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode == "I":
+        # Pillow clips 16-bit grey at 255 when it converts; keep the high byte instead.
+        image = Image.fromarray((np.asarray(image, np.uint32) >> 8).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")

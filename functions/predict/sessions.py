@@ -1,0 +1,19 @@
+"""onnxruntime sessions, set up the same way for both networks."""
+
+import os
+
+# Read at import by onnxruntime, which otherwise phones home and writes under ~/.cache (Linux).
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnxruntime as ort
+
+
+def load(model: bytes, threads: int = 0) -> ort.InferenceSession:
+    """A CPU session for a serialised ONNX graph; 0 `threads` means one per core."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors only: YuNet's declared output shapes are too narrow
+    # Spinning threads burn the CPU time a Lambda is billed for between two small runs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

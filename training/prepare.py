@@ -1,0 +1,88 @@
+"""Archive of photos -> folder of aligned chips, along the road that serving walks.
+
+    python -m training prepare --images images.zip --labels labels.csv --out runs/data/utkface
+
+Each photo is decoded, its face detected and aligned by the code in functions/predict. Photos in
+which no face is found keep their whole picture, squared, so that no label is lost.
+"""
+
+import csv
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from functions.predict.alignment import Pixels, align
+from functions.predict.detector import Detector, Face
+from functions.predict.photo import Photo
+
+MAX_PIXELS = 100_000_000
+
+
+def read_labels(path: Path, split: str | None = None) -> list[dict[str, str]]:
+    """Rows of a labels file, those of one split where one is named; raises `ValueError` if none."""
+    with path.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if split in (None, row.get("split"))]
+    if not rows:
+        raise ValueError(f"{path} has no row of split '{split}'.")
+    return rows
+
+
+def photos(archive: Path, rows: list[dict[str, str]]) -> Iterator[bytes]:
+    """The bytes of each row's file, in order."""
+    with zipfile.ZipFile(archive) as images:
+        for row in rows:
+            yield images.read(row["file"])
+
+
+def squared(photo: Pixels, size: int) -> Pixels:
+    """A photo that is already a chip, uint8 `[height, width, 3]`, at `[size, size, 3]`."""
+    return np.asarray(Image.fromarray(photo).resize((size, size), Image.Resampling.BICUBIC))
+
+
+def central(faces: list[Face], photo: Pixels) -> Face:
+    """The face nearest the middle, which is the labelled one in a picture cut around a face."""
+    middle = np.array(photo.shape[1::-1]) / 2
+    return min(faces, key=lambda face: float(np.hypot(*(face.landmarks.mean(axis=0) - middle))))
+
+
+def prepare(archive: Path, labels: Path, out: Path, detector: Detector, size: int) -> int:
+    """Writes `chips.npy`, uint8 `[n, size, size, 3]`, and `labels.csv` to `out`.
+
+    Returns in how many photos no face was found. The folder appears only when it is complete.
+    """
+    rows = read_labels(labels)
+    partial = out.with_name(out.name + ".partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    chips = np.lib.format.open_memmap(
+        partial / "chips.npy", mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3)
+    )
+
+    def chip(data: bytes) -> tuple[Pixels, bool]:
+        photo = Photo(data, MAX_PIXELS).pixels()
+        faces = detector.detect(photo)
+        if not faces:
+            return squared(photo, size), False
+        return align(photo, central(faces, photo).landmarks, size), True
+
+    missed = 0
+    bar = tqdm(total=len(rows), desc="prepare", unit="photo")
+    source = enumerate(photos(archive, rows))
+    with ThreadPoolExecutor() as pool:
+        # In slices, so that no more than one slice of photos waits in memory.
+        while batch := list(islice(source, 256)):
+            found = pool.map(chip, [data for _, data in batch])
+            for (index, _), (pixels, detected) in zip(batch, found, strict=True):
+                chips[index] = pixels
+                missed += not detected
+            bar.update(len(batch))
+    bar.close()
+    chips.flush()
+    (partial / "labels.csv").write_bytes(labels.read_bytes())
+    partial.rename(out)
+    return missed

