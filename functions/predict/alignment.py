@@ -39,20 +39,23 @@ def similarity(source: Landmarks, target: Landmarks) -> NDArray[np.float64]:
     return np.column_stack([linear, target_centre - linear @ source_centre])
 
 
-def resolution(landmarks: Landmarks, chip_size: int) -> float:
+def resolution(landmarks: Landmarks, chip_size: int, template: Landmarks = TEMPLATE) -> float:
     """Pixels of the photo per pixel of the chip; below 1 the chip is an enlargement."""
-    to_photo = similarity(TEMPLATE * chip_size, landmarks)
+    to_photo = similarity(template * chip_size, landmarks)
     return float(np.hypot(to_photo[0, 0], to_photo[1, 0]))
 
 
-def align(photo: Pixels, landmarks: Landmarks, chip_size: int) -> Pixels:
+def align(
+    photo: Pixels, landmarks: Landmarks, chip_size: int, template: Landmarks = TEMPLATE
+) -> Pixels:
     """Cuts the chip of one face, uint8 `[chip_size, chip_size, 3]`.
 
-    `photo` is uint8 `[height, width, 3]`, `landmarks` `[5, 2]` (x, y) in its pixels, in the order of
-    `TEMPLATE`. Where the chip reaches beyond the photo, the photo's edge pixels are repeated.
+    `photo` is uint8 `[height, width, 3]`; `landmarks` are `[5, 2]` (x, y) in its pixels, and
+    `template` tells in the same order where they belong, as fractions of the chip's side. Where the
+    chip reaches beyond the photo, the photo's edge pixels are repeated.
     """
     fine_size = chip_size * _SUPERSAMPLING
-    to_photo = similarity(TEMPLATE * fine_size, landmarks)
+    to_photo = similarity(template * fine_size, landmarks)
     corners = np.array([[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]]) * (fine_size, fine_size, 1)
     outline = corners @ to_photo.T
     low = np.floor(outline.min(axis=0)).astype(int) - 2
@@ -71,6 +74,8 @@ def align(photo: Pixels, landmarks: Landmarks, chip_size: int) -> Pixels:
         window = window.resize((int(small[0]), int(small[1])), Image.Resampling.BICUBIC)
     scale = np.array(window.size) / (inside_high - inside_low)
 
+    # At least zero also where the whole window lies outside.
+    low, high = np.minimum(low, inside_low), np.maximum(high, inside_high)
     before = np.ceil((inside_low - low) * scale).astype(int)
     after = np.ceil((high - inside_high) * scale).astype(int)
     padded = np.pad(

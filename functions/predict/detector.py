@@ -22,14 +22,14 @@ _STRIDES: Final = (8, 16, 32)
 _MIN_SCORE: Final = 0.6
 _MAX_OVERLAP: Final = 0.3
 
-# The published graph fixes its input to 640 x 640 although no node in it needs that. Both dimensions
-# are renamed in place (ONNX protobuf: dim_value 640 -> dim_param "h", "w", the same length), so that
-# a small photo costs a small run.
+# The published graph fixes its input to 640 x 640 although no node in it needs that. Both sides are
+# renamed in place (ONNX protobuf: dim_value 640 -> dim_param "h", "w", the same length), so that a
+# small photo costs a small run.
 _FIXED_SIDES: Final = b"\x0a\x03\x08\x80\x05\x0a\x03\x08\x80\x05"
 _FREE_SIDES: Final = b"\x0a\x03\x12\x01h\x0a\x03\x12\x01w"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Face:
     """One detection, in pixels of the array it was found in."""
 
@@ -67,7 +67,9 @@ class Detector:
         padded_height, padded_width = (-(-side // 32) * 32 for side in (height, width))
         blob = np.zeros((1, 3, padded_height, padded_width), np.float32)
         blob[0, :, :height, :width] = photo[:, :, ::-1].transpose(2, 0, 1)  # YuNet wants BGR
-        names = [f"{kind}_{stride}" for stride in _STRIDES for kind in ("cls", "obj", "bbox", "kps")]
+        names = [
+            f"{kind}_{stride}" for stride in _STRIDES for kind in ("cls", "obj", "bbox", "kps")
+        ]
         outputs = [output[0] for output in self._session.run(names, {"input": blob})]
         boxes, landmarks, scores = decode(outputs, padded_height, padded_width)
         return [
@@ -79,9 +81,9 @@ class Detector:
 def decode(outputs: list[Floats], height: int, width: int) -> tuple[Floats, Floats, Floats]:
     """Candidates above the minimum score, from the network's outputs for each stride.
 
-    `outputs` holds cls `[n, 1]`, obj `[n, 1]`, bbox `[n, 4]` and kps `[n, 10]` for stride 8, then 16,
-    then 32, with n = (height / stride) * (width / stride). Returns boxes `[m, 4]` (left, top, right,
-    bottom), landmarks `[m, 5, 2]` and scores `[m]`.
+    `outputs` holds cls `[n, 1]`, obj `[n, 1]`, bbox `[n, 4]` and kps `[n, 10]` for stride 8, then
+    16, then 32, with n = (height / stride) * (width / stride). Returns boxes `[m, 4]` (left, top,
+    right, bottom), landmarks `[m, 5, 2]` and scores `[m]`.
     """
     boxes, landmarks, scores = [], [], []
     for index, stride in enumerate(_STRIDES):
@@ -99,7 +101,7 @@ def decode(outputs: list[Floats], height: int, width: int) -> tuple[Floats, Floa
 
 
 def non_maximum_suppression(boxes: Floats, scores: Floats, max_overlap: float) -> list[int]:
-    """Indices of the boxes `[n, 4]` to keep, best score first: greedy, by intersection over union."""
+    """Indices of the boxes `[n, 4]` to keep, best first: greedy, by intersection over union."""
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     order = scores.argsort(kind="stable")[::-1]
     kept: list[int] = []

@@ -1,14 +1,19 @@
 """Chips -> apparent age and perceived gender: a quantised Vision Transformer on onnxruntime."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from functions.predict import sessions
+from functions.predict.manifest import Interval
 
 Pixels = NDArray[np.uint8]
 Probabilities = NDArray[np.floating]
+
+AGES: Final = 101
+"""Ages told apart: 0 to 100 years."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +34,15 @@ class Estimator:
         self.chip_size: int = self._session.get_inputs()[0].shape[1]
 
     def estimate(self, chips: Pixels) -> Estimates:
-        """`chips` is uint8 `[n, chip_size, chip_size, 3]` RGB, n >= 1."""
+        """`chips` is uint8 `[n, chip_size, chip_size, 3]` RGB."""
         outputs = ["age_probabilities", "female_probability"]
-        return Estimates(*self._session.run(outputs, {"chips": chips}))
+        # One by one: dynamic quantisation scales activations over the whole batch, and the answer
+        # for a face must not depend on who else is in the photo.
+        if not len(chips):
+            return Estimates(np.empty((0, AGES), np.float32), np.empty(0, np.float32))
+        runs = [self._session.run(outputs, {"chips": chip[None]}) for chip in chips]
+        ages, female = zip(*runs, strict=True)
+        return Estimates(np.concatenate(ages), np.concatenate(female))
 
 
 def quantile(age_probabilities: Probabilities, level: float) -> NDArray[np.float64]:
@@ -47,10 +58,28 @@ def quantile(age_probabilities: Probabilities, level: float) -> NDArray[np.float
     mass = np.take_along_axis(age_probabilities, index, axis=1).astype(np.float64)
     missing = target - (np.take_along_axis(cumulative, index, axis=1) - mass)
     within = np.divide(missing, mass, out=np.full_like(mass, 0.5), where=mass > 0)
-    years = (index - 0.5 + within.clip(0, 1))[:, 0]
-    return years.clip(0, age_probabilities.shape[1] - 1)
+    years: NDArray[np.float64] = (index - 0.5 + within.clip(0, 1))[:, 0]
+    return np.clip(years, 0, age_probabilities.shape[1] - 1)
 
 
 def median_age(age_probabilities: Probabilities) -> NDArray[np.float64]:
     """The age answered: the distribution's median, `[n, ages] -> [n]`, in years."""
     return quantile(age_probabilities, 0.5)
+
+
+def interval(
+    age_probabilities: Probabilities, recipe: Interval
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Lowest and highest whole year of the interval answered, both included, `[n]` each.
+
+    Rounded inwards, which for whole-year labels covers exactly what the real-valued interval does;
+    never empty: it holds at least the year of the median.
+    """
+    low = quantile(age_probabilities, recipe.lower_quantile) - recipe.offset
+    high = quantile(age_probabilities, recipe.upper_quantile) + recipe.offset
+    middle = np.rint(median_age(age_probabilities))
+    oldest = age_probabilities.shape[1] - 1
+    return (
+        np.minimum(np.ceil(low), middle).clip(0, oldest).astype(np.int64),
+        np.maximum(np.floor(high), middle).clip(0, oldest).astype(np.int64),
+    )

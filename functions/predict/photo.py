@@ -10,13 +10,13 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")
-"""Formats decoded, by Pillow's names. Others (TIFF, PSD, ...) widen the attack surface for nobody."""
+"""Formats decoded, by Pillow's names. More (TIFF, PSD) would only widen the attack surface."""
 
 MAX_JPEG_SCANS: Final = 100
-"""A progressive JPEG of a camera or a browser has about 10 scans; thousands are a denial of service."""
+"""Progressive JPEGs have about 10 scans; thousands are an attempt at denial of service."""
 
 _ORIENTATION_TAG: Final = 0x0112
 _TO_UPRIGHT: Final = {
@@ -99,7 +99,9 @@ class Photo:
     def _open(self) -> Image.Image:
         try:
             return Image.open(io.BytesIO(self._data), formats=FORMATS)
-        except Image.UnidentifiedImageError as error:
+        except UnidentifiedImageError as error:
+            if self._has_known_signature():
+                raise UndecodablePhoto("The photo is damaged or incomplete.") from error
             raise UnsupportedFormat(
                 f"The file is not an image in a format that is read here ({', '.join(FORMATS)})."
             ) from error
@@ -110,6 +112,10 @@ class Photo:
         except Exception as error:
             raise UndecodablePhoto("The photo's header is damaged.") from error
 
+    def _has_known_signature(self) -> bool:
+        accepts = [Image.OPEN[name][1] for name in FORMATS if name in Image.OPEN]
+        return any(accept(self._data[:16]) is True for accept in accepts if accept)
+
     def _decode(self, reduction: int) -> Pixels:
         # Pillow's decoders raise nearly every exception type on hostile input.
         try:
@@ -118,8 +124,8 @@ class Photo:
                 image.draft(None, (image.width // reduction, image.height // reduction))
             image.load()
             rgb = _to_rgb(image)
-            if transpose := _TO_UPRIGHT.get(self._orientation):
-                rgb = rgb.transpose(transpose)
+            if self._orientation in _TO_UPRIGHT:
+                rgb = rgb.transpose(_TO_UPRIGHT[self._orientation])
         except PhotoError:
             raise
         except Exception as error:

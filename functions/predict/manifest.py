@@ -1,0 +1,66 @@
+"""The description that travels with a model: what it is, how to use it, how well it does."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ESTIMATOR = "age_gender.onnx"
+DETECTOR = "face_detector.onnx"
+MANIFEST = "manifest.json"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class File(_Part):
+    """One file of the model folder."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(gt=0)
+
+
+class Input(_Part):
+    """The chip the estimator takes: uint8 `[N, chip_size, chip_size, 3]` RGB."""
+
+    chip_size: int = Field(gt=0)
+    template: tuple[tuple[float, float], ...] = Field(min_length=5, max_length=5)
+    """Where the five landmarks belong, as fractions of the chip's side."""
+
+
+class Interval(_Part):
+    """How an age interval is made: two quantiles of the age distribution, widened by `offset`.
+
+    Conformalized quantile regression (Romano, Patterson, Candès 2019).
+    """
+
+    coverage: float = Field(gt=0, lt=1)
+    lower_quantile: float = Field(gt=0, lt=0.5)
+    upper_quantile: float = Field(gt=0.5, lt=1)
+    offset: float
+    """Years; negative where the plain quantiles were wider than needed."""
+
+
+class Gender(_Part):
+    """How a probability becomes a label."""
+
+    uncertain_below: float = Field(ge=0.5, le=1)
+    """A likelier label below this probability is answered as `uncertain`."""
+
+
+class Manifest(_Part):
+    """`manifest.json`, also the answer of `GET /api/v1/model`."""
+
+    name: str
+    version: str = Field(pattern=r"^[0-9a-f]{12}$")
+    """First 12 hex digits of the estimator file's sha256."""
+    files: dict[str, File]
+    input: Input
+    interval: Interval
+    gender: Gender
+    metrics: dict[str, Any] = {}
+    """By split: figures of `python -m training evaluate` for exactly this file."""
+    training: dict[str, Any] = {}
+    """Recipe, data, starting weights, temperatures."""
+    licence: str
+    intended_use: str

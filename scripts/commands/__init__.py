@@ -1,0 +1,1 @@
+"""What the thin shell scripts in the folder above run."""

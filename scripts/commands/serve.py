@@ -1,0 +1,62 @@
+"""Serves the page and the API on this machine, with the embedded model. Ctrl-C ends it."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from functions.predict.app import create_app
+from functions.predict.settings import SettingsError, from_environment
+
+SITE: Final = Path(__file__).parents[2] / "site"
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+class Site(StaticFiles):
+    """The static page, with the headers that it gets in production."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """As the parent class, plus the headers."""
+        response = await super().get_response(path, scope)
+        response.headers.update(_HEADERS)
+        return response
+
+
+def local_app() -> FastAPI:
+    """API and page as one application, set up from the environment."""
+    app = create_app(from_environment(os.environ))
+    app.mount("/", Site(directory=SITE, html=True))
+    return app
+
+
+def main() -> int:
+    """Serves until interrupted."""
+    parser = argparse.ArgumentParser(prog="scripts/serve", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    args = parser.parse_args()
+    try:
+        app = local_app()
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"Apparent: http://{args.host}:{args.port}/  (Ctrl-C ends it)", flush=True)
+    uvicorn.run(app, host=args.host, port=args.port, log_level="warning", server_header=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

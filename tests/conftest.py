@@ -1,0 +1,91 @@
+"""What all tests share: two real photos, made pictures, and the service with the real model."""
+
+import io
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from numpy.typing import NDArray
+from PIL import Image
+
+from functions.predict import artifacts
+from functions.predict.app import create_app
+from functions.predict.pipeline import Pipeline
+from functions.predict.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "tests" / "data"
+
+
+def encoded(
+    pixels: NDArray[np.generic] | Image.Image, kind: str = "PNG", **options: object
+) -> bytes:
+    """The bytes of an image file."""
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def collins() -> bytes:
+    """JPEG of one woman of about 42."""
+    return (DATA / "eileen_collins.jpg").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def hopper() -> bytes:
+    """JPEG of one woman of about 77."""
+    return (DATA / "grace_hopper.jpg").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def pipeline() -> Pipeline:
+    """The embedded model."""
+    return Pipeline(artifacts.load(artifacts.EMBEDDED.as_uri()), Settings().max_pixels)
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[TestClient]:
+    """The application with the embedded model, through its ASGI interface."""
+    with TestClient(create_app(Settings()), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The address of a running `scripts/serve`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(ROOT / "scripts" / "serve"), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        announced = process.stdout.readline()
+        assert f"http://127.0.0.1:{port}/" in announced
+        try:
+            with httpx2.Client(transport=httpx2.HTTPTransport(retries=5)) as client:
+                client.get(f"http://127.0.0.1:{port}/api/v1/health").raise_for_status()
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The labelled faces, which never enter this repository."""
+    folder = ROOT.parent / "shared" / "data" / "utkface"
+    if not folder.exists():
+        pytest.skip("../shared/data/utkface (UTKFace, for research only) is not on this machine")
+    return folder

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from functions.predict.estimator import AGES, interval, median_age, quantile
+from functions.predict.manifest import Interval
+from functions.predict.pipeline import Pipeline
+
+
+def peaked(*ages: int) -> np.ndarray:
+    probabilities = np.zeros((len(ages), AGES), np.float32)
+    probabilities[np.arange(len(ages)), ages] = 1
+    return probabilities
+
+
+def test_the_median_of_a_certain_age_is_that_age() -> None:
+    np.testing.assert_allclose(median_age(peaked(0, 34, 100)), [0, 34, 100])
+
+
+def test_the_median_lies_between_two_equally_likely_ages() -> None:
+    probabilities = peaked(30) / 2 + peaked(31) / 2
+    np.testing.assert_allclose(median_age(probabilities), [30.5])
+
+
+def test_quantiles_of_equally_likely_ages_are_evenly_spaced() -> None:
+    uniform = np.full((1, 20), 0.05)
+    np.testing.assert_allclose(quantile(uniform, 0.25), [4.5])
+    np.testing.assert_allclose(quantile(uniform, 0.5), [9.5])
+
+
+def test_scale_does_not_matter() -> None:
+    probabilities = np.random.default_rng(0).random((5, 40))
+    np.testing.assert_allclose(median_age(probabilities), median_age(probabilities * 7))
+
+
+def test_the_interval_is_the_quantiles_widened_and_rounded_inwards() -> None:
+    recipe = Interval(coverage=0.9, lower_quantile=0.05, upper_quantile=0.95, offset=2.25)
+    low, high = interval(peaked(30), recipe)  # quantiles 29.55 and 30.45
+    assert (low.item(), high.item()) == (28, 32)
+
+
+def test_the_interval_never_leaves_the_ages_nor_its_median() -> None:
+    narrow = Interval(coverage=0.9, lower_quantile=0.05, upper_quantile=0.95, offset=-9)
+    low, high = interval(peaked(0, 50, 100), narrow)
+    assert low.tolist() == high.tolist() == [0, 50, 100]
+    wide = Interval(coverage=0.9, lower_quantile=0.05, upper_quantile=0.95, offset=400)
+    low, high = interval(peaked(50), wide)
+    assert (low.item(), high.item()) == (0, 100)
+
+
+def test_a_face_s_answer_does_not_depend_on_the_others(
+    pipeline: Pipeline, rng: np.random.Generator
+) -> None:
+    estimator = pipeline._estimator
+    chips = rng.integers(0, 256, (3, estimator.chip_size, estimator.chip_size, 3), dtype=np.uint8)
+    together, alone = estimator.estimate(chips), estimator.estimate(chips[1:2])
+    np.testing.assert_array_equal(together.age_probabilities[1:2], alone.age_probabilities)
+    np.testing.assert_array_equal(together.female_probability[1:2], alone.female_probability)
+
+
+def test_probabilities_are_probabilities(pipeline: Pipeline, rng: np.random.Generator) -> None:
+    size = pipeline.manifest.input.chip_size
+    estimates = pipeline._estimator.estimate(rng.integers(0, 256, (2, size, size, 3), np.uint8))
+    assert estimates.age_probabilities.shape == (2, AGES)
+    assert estimates.age_probabilities.sum(axis=1) == pytest.approx(1, abs=1e-4)
+    assert ((estimates.female_probability >= 0) & (estimates.female_probability <= 1)).all()

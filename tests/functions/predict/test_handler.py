@@ -1,0 +1,94 @@
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from functions.predict.handler import handler
+
+
+def event(
+    method: str, path: str, body: bytes = b"", content_type: str | None = None
+) -> dict[str, Any]:
+    """An API Gateway HTTP API event, payload format 2.0."""
+    headers = {"host": "abc.execute-api.example", "x-forwarded-for": "192.0.2.1"}
+    if content_type:
+        headers["content-type"] = content_type
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": headers,
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "abc",
+            "domainName": "abc.execute-api.example",
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1",
+                "userAgent": "test",
+            },
+            "requestId": "id",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "23/Nov/2026:12:00:00 +0000",
+            "timeEpoch": 1795435200000,
+        },
+        "body": base64.b64encode(body).decode(),
+        "isBase64Encoded": True,
+    }
+
+
+def answer(request: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
+    response = handler(request, None)  # type: ignore[arg-type]
+    assert response["isBase64Encoded"] is False
+    return response["statusCode"], response["headers"], json.loads(response["body"])
+
+
+def test_a_raw_photo_is_answered(collins: bytes) -> None:
+    status, headers, body = answer(event("POST", "/api/v1/predict", collins, "image/jpeg"))
+    assert status == 200
+    assert headers["content-type"] == "application/json"
+    assert len(body["faces"]) == 1
+
+
+def test_a_form_is_answered(hopper: bytes) -> None:
+    form = b"\r\n".join(
+        [
+            b"--edge",
+            b'Content-Disposition: form-data; name="image"; filename="a.jpg"',
+            b"Content-Type: image/jpeg",
+            b"",
+            hopper,
+            b"--edge--",
+            b"",
+        ]
+    )
+    request = event("POST", "/api/v1/predict", form, "multipart/form-data; boundary=edge")
+    status, _, body = answer(request)
+    assert status == 200
+    assert len(body["faces"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "expected"),
+    [
+        (b"", "image/jpeg", 400),
+        (b"text", "image/jpeg", 415),
+        (b"{}", "application/json", 415),
+        (bytes(7_000_000), "image/png", 413),
+    ],
+)
+def test_bad_input_is_a_problem(body: bytes, content_type: str, expected: int) -> None:
+    status, headers, problem = answer(event("POST", "/api/v1/predict", body, content_type))
+    assert status == problem["status"] == expected
+    assert headers["content-type"] == "application/problem+json"
+
+
+def test_one_handler_answers_again_and_again() -> None:
+    for _ in range(3):
+        assert answer(event("GET", "/api/v1/health"))[2] == {"status": "ok"}
+    assert answer(event("GET", "/api/v1/model"))[0] == 200

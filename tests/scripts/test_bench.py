@@ -1,0 +1,18 @@
+import json
+import subprocess
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+
+def test_it_prints_and_writes_every_figure(tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    command = [str(ROOT / "scripts" / "bench"), "--runs", "2", "--json", str(out)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    figures = json.loads(out.read_text())
+    for name, stages in figures["latency_ms"].items():
+        assert name in printed
+        assert all(stage["p50"] >= 0 for stage in stages.values())
+    assert figures["quantisation"]["share_of_size"] < 0.3
+    assert figures["start_up"]["peak_mib"] > 0
+    assert "times faster" in printed

@@ -1,0 +1,210 @@
+"""A whole training run of a few steps on made faces, from photos to a served, scored model."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+
+from functions.predict import artifacts
+from functions.predict.estimator import Estimator
+from functions.predict.photo import Photo
+from functions.predict.pipeline import Pipeline
+from tests.conftest import DATA, ROOT, encoded
+from training.quantize import dequantize
+
+RECIPE = """
+name = "tiny"
+precision = "fp32"
+[model]
+backbone = "test_vit"
+image_size = 32
+start = "random"
+patch_drop = 0.25
+head_width = 16
+[schedule]
+epochs = {epochs}
+batch_size = 8
+"""
+
+
+def training(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "ignore", "-m", "training", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def succeed(*arguments: object) -> str:
+    result = training(*arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos made of the two portraits, brighter with age; one of them shows no face."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    portraits = [
+        Image.fromarray(Photo((DATA / name).read_bytes(), 10**8).pixels())
+        for name in ("eileen_collins.jpg", "grace_hopper.jpg")
+    ]
+    splits = ["train"] * 24 + ["val"] * 8 + ["calibration"] * 12 + ["test"] * 8
+    with (
+        zipfile.ZipFile(folder / "images.zip", "w") as images,
+        (folder / "labels.csv").open("w", newline="") as labels,
+    ):
+        writer = csv.writer(labels)
+        writer.writerow(["file", "age", "gender", "race", "split", "cluster"])
+        for i, split in enumerate(splits):
+            age = int(rng.integers(1, 116))
+            picture = (
+                portraits[i % 2].resize((200, 200)).point(lambda v, a=age: v * (0.4 + a / 200))
+            )
+            if i == 0:
+                picture = Image.new("RGB", (200, 200), "grey")
+            images.writestr(f"{i}.jpg", encoded(picture, "JPEG"))
+            writer.writerow([f"{i}.jpg", age, ("female", "male")[i % 2], "", split, i])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def chips(data: Path) -> Path:
+    out = data / "chips"
+    arguments = ("--images", data / "images.zip", "--labels", data / "labels.csv", "--size", 64)
+    printed = succeed("prepare", *arguments, "--out", out)
+    assert "no face was found in 1 photos" in printed
+    assert np.load(out / "chips.npy").shape == (52, 64, 64, 3)
+    return out
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, chips: Path) -> Path:
+    """A finished run: weights, and the int8 and fp32 folders."""
+    (data / "tiny.toml").write_text(RECIPE.format(epochs=2))
+    succeed("finetune", data / "tiny.toml", "--chips", chips, "--runs", data / "runs")
+    out = data / "runs" / "tiny"
+    succeed("export", out / "model.pt", "--chips", chips, "--out", out / "int8")
+    return out
+
+
+def labelled(data: Path, split: str) -> list[object]:
+    return ["--images", data / "images.zip", "--labels", data / "labels.csv", "--split", split]
+
+
+def test_a_run_leaves_its_log_curves_and_weights(run: Path) -> None:
+    entries = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [entry["epoch"] for entry in entries] == [1, 2]
+    assert {"loss", "seconds", "val_age_mae", "val_gender_accuracy"} <= entries[0].keys()
+    assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(run.glob("*.partial*"))
+
+
+def test_a_run_cut_short_ends_as_if_it_had_not_been(run: Path, data: Path, chips: Path) -> None:
+    """Killed after its first epoch: the checkpoint of a run stopped there, resumed."""
+    once = data / "again"
+    stopped = data / "stopped.py"
+    stopped.write_text(
+        "import sys, training.finetune as f\n"
+        "save = f._save\n"
+        "def save_then_die(state, path):\n"
+        "    save(state, path)\n"
+        "    if path.name == 'model.pt': sys.exit(9)\n"
+        "f._save = save_then_die\n"
+        "from training.__main__ import main\n"
+        "main()\n"
+    )
+    arguments = ["finetune", data / "tiny.toml", "--chips", chips, "--runs", once]
+    command = [sys.executable, "-W", "ignore", str(stopped), *map(str, arguments)]
+    env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    assert (
+        subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=False).returncode == 9
+    )
+    succeed(*arguments)
+    whole, resumed = (
+        torch.load(folder / "model.pt", weights_only=True)["model"]
+        for folder in (run, once / "tiny")
+    )
+    for name, weight in whole.items():
+        torch.testing.assert_close(resumed[name], weight, msg=name)
+
+
+def test_a_changed_recipe_does_not_continue_another_s_run(
+    run: Path, data: Path, chips: Path
+) -> None:
+    other = data / "other" / "tiny.toml"
+    other.parent.mkdir()
+    other.write_text(RECIPE.format(epochs=3))
+    result = training("finetune", other, "--chips", chips, "--runs", data / "runs")
+    assert result.returncode == 1
+    assert "another recipe" in result.stderr
+
+
+def test_int8_answers_as_fp32_does_and_is_smaller(run: Path) -> None:
+    rng = np.random.default_rng(0)
+    chips = rng.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    int8, fp32 = ((run / name / "age_gender.onnx").read_bytes() for name in ("int8", "int8-fp32"))
+    assert len(int8) < 0.6 * len(fp32)  # a tiny network has much that is no matrix
+    twin = dequantize(onnx.load_model_from_string(int8)).SerializeToString()
+    a, b, c = (Estimator(graph).estimate(chips) for graph in (int8, fp32, twin))
+    np.testing.assert_allclose(a.age_probabilities, b.age_probabilities, atol=0.005)
+    np.testing.assert_allclose(c.age_probabilities, b.age_probabilities, atol=0.005)
+    np.testing.assert_allclose(a.female_probability, b.female_probability, atol=0.02)
+
+
+def test_calibration_rewrites_graph_and_manifest_together(run: Path, data: Path) -> None:
+    folder = data / "calibrated"
+    shutil.copytree(run / "int8", folder)
+    before = artifacts.load(folder.as_uri()).manifest
+    succeed("calibrate", "--model", folder, *labelled(data, "calibration"))
+    after = artifacts.load(folder.as_uri()).manifest
+    assert after.version != before.version
+    assert after.interval.offset != 0
+    assert after.gender.uncertain_below == 0.7
+    assert after.training["calibration"]["n"] == 12
+    temperature = after.training["calibration"]["age_temperature"]
+    chips = np.full((1, 32, 32, 3), 90, np.uint8)
+    plain, calibrated = (
+        np.log(Estimator((f / "age_gender.onnx").read_bytes()).estimate(chips).age_probabilities)
+        for f in (run / "int8", folder)
+    )
+    ratio = (plain - plain.mean()) / (calibrated - calibrated.mean())
+    assert np.median(ratio) == pytest.approx(temperature, rel=0.02)
+
+
+@pytest.mark.parametrize("through", ["photos", "chips"])
+def test_evaluation_writes_every_figure(run: Path, data: Path, through: str) -> None:
+    out = data / f"{through}.json"
+    arguments = [*labelled(data, "test"), "--through", through, "--json", out]
+    printed = succeed("evaluate", "--model", run / "int8", *arguments)
+    figures = json.loads(out.read_text())
+    assert figures["n"] == 8
+    assert figures["misses"] == 0
+    for name in ("age_mae", "age_bias", "gender_accuracy", "interval_coverage", "interval_width"):
+        assert isinstance(figures[name], (int, float))
+        assert f"{name} {figures[name]}" in printed
+    for group in ("by_age_band", "by_gender", "by_race"):
+        assert all(entry["n"] for entry in figures[group].values())
+
+
+def test_recorded_figures_travel_with_the_model(run: Path, data: Path) -> None:
+    folder = data / "recorded"
+    shutil.copytree(run / "int8", folder)
+    succeed("evaluate", "--model", folder, *labelled(data, "val"), "--record")
+    manifest = artifacts.load(folder.as_uri()).manifest
+    assert manifest.metrics["val"]["n"] == 8
+    pipeline = Pipeline(artifacts.load(folder.as_uri()), 10**8)
+    assert len(pipeline.predict((DATA / "grace_hopper.jpg").read_bytes()).faces) == 1
+
+
+def test_a_mistake_on_the_command_line_is_a_sentence(data: Path) -> None:
+    result = training("evaluate", *labelled(data, "nothing"))
+    assert result.returncode == 1
+    assert "no row of split 'nothing'" in result.stderr

@@ -1,0 +1,79 @@
+"""Scores a model folder on labelled photos.
+
+    python -m training evaluate --images images.zip --labels labels.csv --split test --json out.json
+
+`--through photos` sends each file's bytes through the whole served pipeline; `--through chips`
+takes the file as an aligned face already, which shows what detection and alignment cost.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from functions.predict import artifacts
+from functions.predict.estimator import AGES, Estimates, Estimator
+from functions.predict.manifest import Manifest
+from functions.predict.photo import Photo, PhotoError
+from functions.predict.pipeline import Pipeline
+from training.metrics import Answers
+from training.prepare import MAX_PIXELS, central, photos, read_labels, squared
+
+Answer = Callable[[bytes], tuple[Estimates, int] | None]
+
+
+def answers(
+    folder: Path, images: Path, labels: Path, split: str, through: str
+) -> tuple[Manifest, Answers]:
+    """The answers of a model folder for one split; `through` is 'photos' or 'chips'."""
+    files = artifacts.load(folder.resolve().as_uri())
+    answer = _through_photos(files) if through == "photos" else _through_chips(files)
+    rows = read_labels(labels, split)
+    ages = np.full((len(rows), AGES), 1 / AGES, np.float32)
+    is_female = np.array([row["gender"] == "female" for row in rows])
+    female = np.where(is_female, 0, 1).astype(np.float32)
+    missed = np.ones(len(rows), np.bool_)
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(answer, photos(images, rows))
+        for i, row_answer in enumerate(tqdm(found, total=len(rows), desc=split, unit="photo")):
+            if row_answer is not None:
+                estimates, face = row_answer
+                ages[i] = estimates.age_probabilities[face]
+                female[i] = estimates.female_probability[face]
+                missed[i] = False
+    return files.manifest, Answers(
+        ages=np.array([min(int(row["age"]), AGES - 1) for row in rows]),
+        is_female=is_female,
+        races=np.array([row.get("race", "") for row in rows]),
+        age_probabilities=ages,
+        female_probability=female,
+        missed=missed,
+    )
+
+
+def _through_photos(files: artifacts.ModelFiles) -> Answer:
+    pipeline = Pipeline(files, MAX_PIXELS, threads=1)
+
+    def answer(data: bytes) -> tuple[Estimates, int] | None:
+        try:
+            analysis = pipeline.analyse(data)
+        except PhotoError:
+            return None
+        if not analysis.faces:
+            return None
+        labelled = central(analysis.faces, (analysis.image.width, analysis.image.height))
+        return analysis.estimates, analysis.faces.index(labelled)
+
+    return answer
+
+
+def _through_chips(files: artifacts.ModelFiles) -> Answer:
+    estimator = Estimator(files.estimator, threads=1)
+
+    def answer(data: bytes) -> tuple[Estimates, int] | None:
+        photo = Photo(data, MAX_PIXELS).pixels()
+        return estimator.estimate(squared(photo, estimator.chip_size)[None]), 0
+
+    return answer

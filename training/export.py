@@ -1,0 +1,196 @@
+"""Weights -> model folder: one graph, uint8 chips in, probabilities out, int8, checked.
+
+    python -m training export runs/NAME/model.pt --chips runs/data/utkface --out runs/NAME/int8
+
+The temperatures are initialisers of the graph, 1 until `training calibrate` sets them.
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from functions.predict.alignment import TEMPLATE
+from functions.predict.artifacts import EMBEDDED
+from functions.predict.estimator import AGES, Estimates, Estimator, median_age
+from functions.predict.manifest import (
+    DETECTOR,
+    ESTIMATOR,
+    MANIFEST,
+    File,
+    Gender,
+    Input,
+    Interval,
+    Manifest,
+)
+from training import dataset, model
+from training.augment import to_float
+from training.quantize import quantize
+from training.recipe import Recipe
+
+LICENCE = (
+    "Weights: non-commercial research only, as UTKFace, which they were trained on. Code: MIT."
+)
+INTENDED_USE = (
+    "Aggregate, anonymous statistics and playful estimates of how old faces look and which gender "
+    "they are perceived as. Not for age checks, identification, or any decision about a person."
+)
+MAX_AGE_DIFFERENCE = 0.1
+"""Years of mean absolute difference between torch and the fp32 graph above which export fails."""
+MAX_INT8_DIFFERENCE = 0.5
+
+
+class ExportError(ValueError):
+    """The exported graph does not answer as the network does."""
+
+
+class _Uint8Net(nn.Module):
+    """The network with the chip as it is served in front of it."""
+
+    def __init__(self, net: model.AgeGenderNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, chips: Tensor) -> tuple[Tensor, Tensor]:
+        """`[n, S, S, 3]` uint8 -> age logits `[n, 101]`, female logits `[n]`."""
+        logits: tuple[Tensor, Tensor] = self.net(chips.permute(0, 3, 1, 2).float() / 255)
+        return logits
+
+
+@dataclass(frozen=True)
+class Check:
+    """How far two estimators are apart on the same chips."""
+
+    age_difference: float
+    """Mean absolute difference of the median age, years."""
+    gender_agreement: float
+    """Share of chips with the same likelier gender."""
+
+
+def export(weights: Path, chips: Path, out: Path) -> dict[str, Check]:
+    """Writes `out` (int8) and `out` + '-fp32', model folders with the same answers.
+
+    Both are checked on the val chips; raises `ExportError` where they differ too much.
+    """
+    saved = torch.load(weights, map_location="cpu", weights_only=True)
+    recipe = Recipe.model_validate_json(saved["recipe"])
+    net = model.AgeGenderNet(recipe.model.model_copy(update={"start": "random"}))
+    net.load_state_dict(saved["model"])
+    served = _Uint8Net(net).eval()
+    size = recipe.model.image_size
+    faces = dataset.read(chips, ("val",))
+    pixels = to_float(torch.from_numpy(faces.chips), size).permute(0, 2, 3, 1) * 255
+    val_chips = pixels.round().to(torch.uint8)
+
+    fp32_out = out.with_name(out.name + "-fp32")
+    folders = {folder: folder.with_name(folder.name + ".partial") for folder in (fp32_out, out)}
+    for partial in folders.values():
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    fp32, int8 = (partial / ESTIMATOR for partial in folders.values())
+    torch.onnx.export(
+        served,
+        (val_chips[:2],),
+        fp32,
+        input_names=["chips"],
+        output_names=["age_logits", "female_logits"],
+        dynamic_shapes={"chips": {0: torch.export.Dim("n", min=1)}},
+        external_data=False,
+    )
+    quantize(fp32, int8)
+    for path in (fp32, int8):
+        end_in_probabilities(path)
+
+    with torch.no_grad():
+        batches = [served(batch) for batch in val_chips.split(64)]
+    age_logits, female_logits = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    expected = Estimates(age_logits.softmax(dim=1).numpy(), female_logits.sigmoid().numpy())
+    checks = {
+        "fp32": _compare(fp32, val_chips.numpy(), expected, MAX_AGE_DIFFERENCE),
+        "int8": _compare(int8, val_chips.numpy(), expected, MAX_INT8_DIFFERENCE),
+    }
+    training = {"recipe": json.loads(saved["recipe"]), "weights_sha256": _sha256(weights)}
+    for folder, partial in folders.items():
+        write_manifest(partial, uncalibrated(f"apparent-{recipe.name}", partial, size, training))
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    return checks
+
+
+def end_in_probabilities(path: Path) -> None:
+    """Appends softmax and sigmoid with temperatures, which `calibrate` finds by their names.
+
+    Added after optimisation and quantisation, which would fold a temperature of 1 away.
+    """
+    graph_model = onnx.load(str(path))
+    graph = graph_model.graph
+    outputs = []
+    ends: tuple[tuple[str, str, str, str, list[str | int]], ...] = (
+        ("age_logits", "Softmax", "age_probabilities", "age_temperature", ["n", AGES]),
+        ("female_logits", "Sigmoid", "female_probability", "gender_temperature", ["n"]),
+    )
+    for logits, function, probability, temperature, shape in ends:
+        graph.initializer.append(numpy_helper.from_array(np.ones((), np.float32), temperature))
+        tempered = f"{logits}_tempered"
+        graph.node.append(helper.make_node("Div", [logits, temperature], [tempered]))
+        graph.node.append(helper.make_node(function, [tempered], [probability]))
+        outputs.append(helper.make_tensor_value_info(probability, TensorProto.FLOAT, shape))
+    del graph.output[:]
+    graph.output.extend(outputs)
+    onnx.checker.check_model(graph_model)
+    onnx.save(graph_model, str(path))
+
+
+def uncalibrated(name: str, folder: Path, chip_size: int, training: dict[str, Any]) -> Manifest:
+    """The manifest of a folder whose intervals are still the plain quantiles."""
+    detector = EMBEDDED / DETECTOR
+    files = {ESTIMATOR: describe(folder / ESTIMATOR), DETECTOR: describe(detector)}
+    return Manifest(
+        name=name,
+        version=files[ESTIMATOR].sha256[:12],
+        files=files,
+        input=Input(chip_size=chip_size, template=tuple(map(tuple, TEMPLATE.tolist()))),
+        interval=Interval(coverage=0.9, lower_quantile=0.05, upper_quantile=0.95, offset=0.0),
+        gender=Gender(uncertain_below=0.5),
+        training=training,
+        licence=LICENCE,
+        intended_use=INTENDED_USE,
+    )
+
+
+def describe(path: Path) -> File:
+    """A file's entry in the manifest."""
+    return File(sha256=_sha256(path), bytes=path.stat().st_size)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Writes `manifest.json`, whole or not at all."""
+    partial = folder / f"{MANIFEST}.partial"
+    partial.write_text(manifest.model_dump_json(indent=2) + "\n")
+    partial.replace(folder / MANIFEST)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _compare(path: Path, chips: NDArray[np.uint8], expected: Estimates, limit: float) -> Check:
+    found = Estimator(path.read_bytes()).estimate(chips)
+    difference = median_age(found.age_probabilities) - median_age(expected.age_probabilities)
+    agrees = (found.female_probability > 0.5) == (expected.female_probability > 0.5)
+    check = Check(float(np.abs(difference).mean()), float(agrees.mean()))
+    if not check.age_difference <= limit:
+        raise ExportError(
+            f"{path.name} differs from the network by {check.age_difference:.2f} years on average; "
+            f"at most {limit} are accepted."
+        )
+    return check
