@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from functions.predict.estimator import quantile
-from functions.predict.manifest import ESTIMATOR, Gender, Interval, Manifest
+from functions.predict.manifest import ESTIMATOR, GenderPolicy, Interval, Manifest
 from training.export import describe, write_manifest
 
 Floats = NDArray[np.floating]
@@ -50,7 +50,6 @@ def age_temperature(probabilities: Floats, ages: NDArray[np.int64]) -> float:
 
 def gender_temperature(female: Floats, is_female: NDArray[np.bool_]) -> float:
     """As `age_temperature`, for the binary answer."""
-
     clipped = female.astype(np.float64).clip(_NEARLY_0, 1 - _NEARLY_0)
     logits = np.log(clipped / (1 - clipped))
     towards_truth = np.where(is_female, logits, -logits)
@@ -103,7 +102,7 @@ def calibrate(
             "version": estimator.sha256[:12],
             "files": manifest.files | {ESTIMATOR: estimator},
             "interval": manifest.interval.model_copy(update={"offset": round(offset, 3)}),
-            "gender": Gender(uncertain_below=UNCERTAIN_BELOW),
+            "gender": GenderPolicy(uncertain_below=UNCERTAIN_BELOW),
             "metrics": {},
             "training": manifest.training | {"calibration": {"n": len(ages), **total}},
         }

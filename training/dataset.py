@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from functions.predict.estimator import AGES
 
+CHIPS = "chips.npy"
+LABELS = "labels.csv"
 MAX_AGE = AGES - 1
 """Ages above are learnt and scored as this one: 20 of UTKFace's 22,708 faces."""
 
@@ -28,16 +30,21 @@ class Dataset:
         return len(self.ages)
 
 
+def read_labels(path: Path, splits: tuple[str, ...] | None = None) -> dict[int, dict[str, str]]:
+    """Rows of a labels file by position, of some splits or all; raises `ValueError` if none."""
+    with path.open(newline="") as file:
+        rows = dict(enumerate(csv.DictReader(file)))
+    chosen = {i: row for i, row in rows.items() if splits is None or row["split"] in splits}
+    if not chosen:
+        known = ", ".join(sorted({row["split"] for row in rows.values()}))
+        raise ValueError(f"{path} has no row of split {' or '.join(splits or ())}; it has {known}.")
+    return chosen
+
+
 def read(folder: Path, splits: tuple[str, ...]) -> Dataset:
     """The faces of `splits` in a folder written by `prepare`; raises `ValueError` if none."""
-    with (folder / "labels.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    chosen = np.array([i for i, row in enumerate(rows) if row["split"] in splits])
-    if not len(chosen):
-        raise ValueError(
-            f"{folder} has no face in {splits}; known: {sorted({r['split'] for r in rows})}."
-        )
-    chips = np.load(folder / "chips.npy", mmap_mode="r")[chosen]
-    ages = np.array([min(int(rows[i]["age"]), MAX_AGE) for i in chosen])
-    female = np.array([rows[i]["gender"] == "female" for i in chosen])
+    rows = read_labels(folder / LABELS, splits)
+    chips = np.load(folder / CHIPS, mmap_mode="r")[list(rows)]
+    ages = np.array([min(int(row["age"]), MAX_AGE) for row in rows.values()])
+    female = np.array([row["gender"] == "female" for row in rows.values()])
     return Dataset(chips, ages, female)

@@ -18,8 +18,9 @@ from functions.predict.estimator import AGES, Estimates, Estimator
 from functions.predict.manifest import Manifest
 from functions.predict.photo import Photo, PhotoError
 from functions.predict.pipeline import Pipeline
+from training.dataset import MAX_AGE, read_labels
 from training.metrics import Answers
-from training.prepare import MAX_PIXELS, central, photos, read_labels, squared
+from training.prepare import MAX_PIXELS, central, photos, squared
 
 Answer = Callable[[bytes], tuple[Estimates, int] | None]
 
@@ -30,13 +31,13 @@ def answers(
     """The answers of a model folder for one split; `through` is 'photos' or 'chips'."""
     files = artifacts.load(folder.resolve().as_uri())
     answer = _through_photos(files) if through == "photos" else _through_chips(files)
-    rows = read_labels(labels, split)
+    rows = list(read_labels(labels, (split,)).values())
     ages = np.full((len(rows), AGES), 1 / AGES, np.float32)
     is_female = np.array([row["gender"] == "female" for row in rows])
     female = np.where(is_female, 0, 1).astype(np.float32)
     missed = np.ones(len(rows), np.bool_)
     with ThreadPoolExecutor() as pool:
-        found = pool.map(answer, photos(images, rows))
+        found = pool.map(answer, photos(images, [row["file"] for row in rows]))
         for i, row_answer in enumerate(tqdm(found, total=len(rows), desc=split, unit="photo")):
             if row_answer is not None:
                 estimates, face = row_answer
@@ -44,7 +45,7 @@ def answers(
                 female[i] = estimates.female_probability[face]
                 missed[i] = False
     return files.manifest, Answers(
-        ages=np.array([min(int(row["age"]), AGES - 1) for row in rows]),
+        ages=np.array([min(int(row["age"]), MAX_AGE) for row in rows]),
         is_female=is_female,
         races=np.array([row.get("race", "") for row in rows]),
         age_probabilities=ages,

@@ -27,7 +27,7 @@ from functions.predict.manifest import (
     ESTIMATOR,
     MANIFEST,
     File,
-    Gender,
+    GenderPolicy,
     Input,
     Interval,
     Manifest,
@@ -118,7 +118,12 @@ def export(weights: Path, chips: Path, out: Path) -> dict[str, Check]:
         "fp32": _compare(fp32, val_chips.numpy(), expected, MAX_AGE_DIFFERENCE),
         "int8": _compare(int8, val_chips.numpy(), expected, MAX_INT8_DIFFERENCE),
     }
-    training = {"recipe": json.loads(saved["recipe"]), "weights_sha256": _sha256(weights)}
+    trained_on = dataset.read_labels(chips / dataset.LABELS, recipe.train_splits)
+    training = {
+        "data": f"{chips.name}: {len(trained_on)} faces",
+        "recipe": json.loads(saved["recipe"]),
+        "weights_sha256": _sha256(weights),
+    }
     for folder, partial in folders.items():
         write_manifest(partial, uncalibrated(f"apparent-{recipe.name}", partial, size, training))
         shutil.rmtree(folder, ignore_errors=True)
@@ -160,7 +165,7 @@ def uncalibrated(name: str, folder: Path, chip_size: int, training: dict[str, An
         files=files,
         input=Input(chip_size=chip_size, template=tuple(map(tuple, TEMPLATE.tolist()))),
         interval=Interval(coverage=0.9, lower_quantile=0.05, upper_quantile=0.95, offset=0.0),
-        gender=Gender(uncertain_below=0.5),
+        gender=GenderPolicy(uncertain_below=0.5),
         training=training,
         licence=LICENCE,
         intended_use=INTENDED_USE,

@@ -6,7 +6,6 @@ Each photo is decoded, its face detected and aligned by the code in functions/pr
 which no face is found keep their whole picture, squared, so that no label is lost.
 """
 
-import csv
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,24 +19,15 @@ from tqdm import tqdm
 from functions.predict.alignment import Pixels, align
 from functions.predict.detector import Detector, Face
 from functions.predict.photo import Photo
+from training.dataset import CHIPS, LABELS, read_labels
 
 MAX_PIXELS = 100_000_000
 
 
-def read_labels(path: Path, split: str | None = None) -> list[dict[str, str]]:
-    """Rows of a labels file, those of one split where one is named; raises `ValueError` if none."""
-    with path.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if split in (None, row.get("split"))]
-    if not rows:
-        raise ValueError(f"{path} has no row of split '{split}'.")
-    return rows
-
-
-def photos(archive: Path, rows: list[dict[str, str]]) -> Iterator[bytes]:
-    """The bytes of each row's file, in order."""
+def photos(archive: Path, files: list[str]) -> Iterator[bytes]:
+    """The bytes of each file, in order."""
     with zipfile.ZipFile(archive) as images:
-        for row in rows:
-            yield images.read(row["file"])
+        yield from map(images.read, files)
 
 
 def squared(photo: Pixels, size: int) -> Pixels:
@@ -59,11 +49,11 @@ def prepare(archive: Path, labels: Path, out: Path, detector: Detector, size: in
 
     Returns in how many photos no face was found. The folder appears only when it is complete.
     """
-    rows = read_labels(labels)
+    files = [row["file"] for row in read_labels(labels).values()]
     partial = out.with_name(out.name + ".partial")
     partial.mkdir(parents=True, exist_ok=True)
     chips = np.lib.format.open_memmap(
-        partial / "chips.npy", mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3)
+        partial / CHIPS, mode="w+", dtype=np.uint8, shape=(len(files), size, size, 3)
     )
 
     def chip(data: bytes) -> tuple[Pixels, bool]:
@@ -74,8 +64,8 @@ def prepare(archive: Path, labels: Path, out: Path, detector: Detector, size: in
         return align(photo, central(faces, (photo.shape[1], photo.shape[0])).landmarks, size), True
 
     missed = 0
-    bar = tqdm(total=len(rows), desc="prepare", unit="photo")
-    source = enumerate(photos(archive, rows))
+    bar = tqdm(total=len(files), desc="prepare", unit="photo")
+    source = enumerate(photos(archive, files))
     with ThreadPoolExecutor() as pool:
         # In slices, so that no more than one slice of photos waits in memory.
         while batch := list(islice(source, 256)):
@@ -86,6 +76,6 @@ def prepare(archive: Path, labels: Path, out: Path, detector: Detector, size: in
             bar.update(len(batch))
     bar.close()
     chips.flush()
-    (partial / "labels.csv").write_bytes(labels.read_bytes())
+    (partial / LABELS).write_bytes(labels.read_bytes())
     partial.rename(out)
     return missed

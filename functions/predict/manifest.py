@@ -41,7 +41,7 @@ class Interval(_Part):
     """Years; negative where the plain quantiles were wider than needed."""
 
 
-class Gender(_Part):
+class GenderPolicy(_Part):
     """How a probability becomes a label."""
 
     uncertain_below: float = Field(ge=0.5, le=1)
@@ -57,7 +57,7 @@ class Manifest(_Part):
     files: dict[str, File]
     input: Input
     interval: Interval
-    gender: Gender
+    gender: GenderPolicy
     metrics: dict[str, Any] = {}
     """By split: figures of `python -m training evaluate` for exactly this file."""
     training: dict[str, Any] = {}

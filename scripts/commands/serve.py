@@ -1,6 +1,7 @@
 """Serves the page and the API on this machine, with the embedded model. Ctrl-C ends it."""
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -54,7 +55,8 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"Apparent: http://{args.host}:{args.port}/  (Ctrl-C ends it)", flush=True)
-    uvicorn.run(app, host=args.host, port=args.port, log_level="warning", server_header=False)
+    with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn after it shut down
+        uvicorn.run(app, host=args.host, port=args.port, log_level="warning", server_header=False)
     return 0
 
 

@@ -32,7 +32,7 @@ def page(browser: Browser, server: str) -> Iterator[Page]:
     requests: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and "status of 4" not in message.text:
+        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
             complaints.append(message.text)
 
     page.on("console", listen)

@@ -207,4 +207,4 @@ def test_recorded_figures_travel_with_the_model(run: Path, data: Path) -> None:
 def test_a_mistake_on_the_command_line_is_a_sentence(data: Path) -> None:
     result = training("evaluate", *labelled(data, "nothing"))
     assert result.returncode == 1
-    assert "no row of split 'nothing'" in result.stderr
+    assert "no row of split nothing; it has calibration" in result.stderr
