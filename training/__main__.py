@@ -25,10 +25,20 @@ def _finetune(args: argparse.Namespace) -> None:
     from training import recipe
     from training.finetune import finetune
 
-    chosen = recipe.load(args.recipe)
+    chosen = recipe.load(args.recipe, recipe.Recipe)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    weights = finetune(chosen, args.chips, args.runs / chosen.name, device)
-    print(f"weights: {weights}")
+    print(f"weights: {finetune(chosen, args.chips, args.runs / chosen.name, device)}")
+
+
+def _pretrain(args: argparse.Namespace) -> None:
+    import torch
+
+    from training import recipe
+    from training.pretrain import pretrain
+
+    chosen = recipe.load(args.recipe, recipe.PretrainRecipe)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    print(f"weights: {pretrain(chosen, args.chips, args.runs / chosen.name, device)}")
 
 
 def _export(args: argparse.Namespace) -> None:
@@ -99,6 +109,12 @@ def parser() -> argparse.ArgumentParser:
     step.add_argument("--out", type=Path, required=True, help="folder to write")
     step.add_argument("--size", type=int, default=224, help="side of a stored chip in pixels")
     step.set_defaults(run=_prepare)
+
+    step = steps.add_parser("pretrain", help="chips without labels -> weights to start from")
+    step.add_argument("recipe", type=Path)
+    step.add_argument("--chips", type=Path, nargs="+", default=[Path("runs/data/utkface")])
+    step.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs")
+    step.set_defaults(run=_pretrain)
 
     step = steps.add_parser("finetune", help="chips -> weights")
     step.add_argument("recipe", type=Path)

@@ -41,6 +41,28 @@ def read_labels(path: Path, splits: tuple[str, ...] | None = None) -> dict[int, 
     return chosen
 
 
+class Unlabelled:
+    """The chips of several folders as one sequence, read from disk as they are asked for."""
+
+    def __init__(self, folders: list[Path], splits: tuple[str, ...]) -> None:
+        """Of a folder whose labels name splits, those in `splits`; of others, all faces."""
+        self._chips = [np.load(folder / CHIPS, mmap_mode="r") for folder in folders]
+        self._places = [
+            (source, i)
+            for source, folder in enumerate(folders)
+            for i, row in read_labels(folder / LABELS).items()
+            if row.get("split", splits[0]) in splits
+        ]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Chips `[n, P, P, 3]`; all folders must hold the same P."""
+        places = (self._places[i] for i in indices)
+        return np.stack([self._chips[source][i] for source, i in places])
+
+
 def read(folder: Path, splits: tuple[str, ...]) -> Dataset:
     """The faces of `splits` in a folder written by `prepare`; raises `ValueError` if none."""
     rows = read_labels(folder / LABELS, splits)

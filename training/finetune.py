@@ -2,24 +2,24 @@
 
     python -m training finetune training/recipes/vits14-140.toml --chips runs/data/utkface
 
-Writes to runs/<recipe name>/: checkpoint.pt (to resume), model.pt (averaged weights), log.jsonl and
-curves.png, after every epoch.
+Writes `training.checkpoint.RunFolder`'s files to runs/<recipe name>/; model.pt holds the averaged
+weights.
 """
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from tqdm import tqdm
+from numpy.typing import NDArray
+from torch import Generator, Tensor, nn
 
 from functions.predict.estimator import median_age
-from training import dataset, model, plots
+from training import dataset, loop, model
 from training._timm import timm
 from training.augment import augment, to_float
+from training.checkpoint import RunFolder
 from training.dataset import Dataset
 from training.losses import age_gender_loss
 from training.recipe import Recipe
@@ -32,98 +32,48 @@ def finetune(recipe: Recipe, chips: Path, out: Path, device: torch.device) -> Pa
     net = model.build(recipe.model).to(device)
     average = timm.utils.ModelEmaV3(net, decay=recipe.schedule.ema_decay, use_warmup=True)
     optimizer = torch.optim.AdamW(_parameter_groups(net, recipe))
-    steps_per_epoch = len(train) // recipe.schedule.batch_size
-    if steps_per_epoch == 0:
-        raise ValueError(
-            f"{len(train)} faces do not fill one batch of {recipe.schedule.batch_size}."
-        )
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=[group["lr"] for group in optimizer.param_groups],
-        total_steps=recipe.schedule.epochs * steps_per_epoch,
-        pct_start=recipe.schedule.warmup,
-        cycle_momentum=False,
-    )
+    scheduler = loop.one_cycle(optimizer, recipe.schedule, len(train))
     parts: dict[str, Any] = {
         "net": net,
         "average": average,
         "optimizer": optimizer,
         "scheduler": scheduler,
     }
-    out.mkdir(parents=True, exist_ok=True)
-    checkpoint, log = out / "checkpoint.pt", out / "log.jsonl"
-    done = 0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        if saved["recipe"] != recipe.model_dump_json():
-            raise ValueError(
-                f"{checkpoint} is of another recipe. Move {out} away or rename the recipe."
-            )
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
-        done = saved["epochs_done"]
-    else:
-        log.unlink(missing_ok=True)
-
-    for epoch in range(done, recipe.schedule.epochs):
+    run = RunFolder(out, recipe.model_dump_json(), parts)
+    for epoch in range(run.resume(device), recipe.schedule.epochs):
         if epoch >= recipe.schedule.epochs - recipe.schedule.full_token_epochs:
             net.see_all_patches()
         started = time.monotonic()
-        loss = _train_epoch(epoch, recipe, train, parts, device)
+        generator = loop.seeded(recipe.seed, epoch)
+        net.train()
+
+        def loss_of(indices: NDArray[np.int64], generator: Generator = generator) -> Tensor:
+            chips = torch.from_numpy(train.chips[indices]).to(device)
+            pixels = augment(chips, recipe.model.image_size, recipe.augment, generator)
+            ages = torch.from_numpy(train.ages[indices]).to(device)
+            female = torch.from_numpy(train.female[indices]).to(device)
+            age_logits, female_logits = predict(net, pixels, recipe)
+            return age_gender_loss(age_logits, female_logits, ages, female, recipe.loss)
+
+        loss = loop.train_epoch(
+            recipe,
+            epoch,
+            len(train),
+            loss_of,
+            optimizer,
+            scheduler,
+            after_step=lambda: average.update(net, step=scheduler.last_epoch),
+        )
         seconds = time.monotonic() - started
         figures = validate(average.module, val, recipe, device)
-        entry = {"epoch": epoch + 1, "loss": loss, "seconds": seconds, **figures}
-        _save(
-            {name: part.state_dict() for name, part in parts.items()}
-            | {"epochs_done": epoch + 1, "recipe": recipe.model_dump_json()},
-            checkpoint,
-        )
-        _save(
-            {"model": average.module.state_dict(), "recipe": recipe.model_dump_json()},
-            out / "model.pt",
-        )
-        with log.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
-        plots.curves(log, out / "curves.png")
-        print(json.dumps(entry), flush=True)
-    return out / "model.pt"
-
-
-def _train_epoch(
-    epoch: int, recipe: Recipe, train: Dataset, parts: dict[str, Any], device: torch.device
-) -> float:
-    """One pass in an order, and with random choices, that only seed and epoch decide."""
-    net, average = parts["net"], parts["average"]
-    optimizer, scheduler = parts["optimizer"], parts["scheduler"]
-    torch.manual_seed(recipe.seed * 1000 + epoch)
-    generator = torch.Generator().manual_seed(recipe.seed * 1000 + epoch)
-    size = recipe.schedule.batch_size
-    order = np.random.default_rng([recipe.seed, epoch]).permutation(len(train))
-    batches = order[: len(order) // size * size].reshape(-1, size)
-    net.train()
-    losses = []
-    for indices in (bar := tqdm(batches, desc=f"epoch {epoch + 1}", unit="batch")):
-        chips = torch.from_numpy(train.chips[indices]).to(device)
-        pixels = augment(chips, recipe.model.image_size, recipe.augment, generator)
-        ages = torch.from_numpy(train.ages[indices]).to(device)
-        female = torch.from_numpy(train.female[indices]).to(device)
-        age_logits, female_logits = predict(net, pixels, recipe)
-        loss = age_gender_loss(age_logits, female_logits, ages, female, recipe.loss)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), recipe.schedule.clip_norm)
-        optimizer.step()
-        scheduler.step()
-        optimizer.zero_grad()
-        average.update(net, step=scheduler.last_epoch)
-        losses.append(loss.item())
-        bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}")
-    return float(np.mean(losses))
+        figures = {"loss": loss, "seconds": seconds, **figures}
+        run.finish_epoch(epoch + 1, figures, average.module.state_dict())
+    return run.weights
 
 
 def predict(net: nn.Module, pixels: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
     """Age logits `[n, 101]` and female logits `[n]`, float32, from the recipe's precision."""
-    enabled = recipe.precision == "bf16"
-    with torch.autocast(pixels.device.type, torch.bfloat16, enabled=enabled):
+    with loop.autocast(recipe, pixels.device):
         age_logits, female_logits = net(pixels)
     return age_logits.float(), female_logits.float()
 
@@ -161,9 +111,3 @@ def _parameter_groups(net: model.AgeGenderNet, recipe: Recipe) -> list[dict[str,
         group["lr"] = schedule.learning_rate * group.pop("lr_scale", 1.0)
         group.pop("param_names", None)
     return list(groups)
-
-
-def _save(state: dict[str, Any], path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)

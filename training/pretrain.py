@@ -1,0 +1,82 @@
+"""Pretrains the backbone as a masked autoencoder on faces without labels; resumes after a kill.
+
+    python -m training pretrain RECIPE --chips runs/data/utkface runs/data/celeba
+
+Writes `training.checkpoint.RunFolder`'s files to runs/<recipe name>/; model.pt holds the backbone,
+which a fine-tuning recipe names as its `start`. reconstructions.png shows what it paints.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from training import loop, model, plots
+from training.augment import augment, to_float
+from training.checkpoint import RunFolder
+from training.dataset import Unlabelled
+from training.mae import MaskedAutoencoder, reconstruction
+from training.recipe import PretrainRecipe
+
+SHOWN = 8
+
+
+def pretrain(recipe: PretrainRecipe, chips: list[Path], out: Path, device: torch.device) -> Path:
+    """Runs the recipe on the faces of all folders, held-out ones left out; returns the weights."""
+    faces = Unlabelled(chips, recipe.train_splits)
+    torch.manual_seed(recipe.seed)
+    mae = MaskedAutoencoder(model.build(recipe.model).backbone, recipe.pretraining).to(device)
+    schedule = recipe.schedule
+    optimizer = torch.optim.AdamW(
+        mae.parameters(),
+        lr=schedule.learning_rate,
+        weight_decay=schedule.weight_decay,
+        betas=(0.9, 0.95),
+    )
+    scheduler = loop.one_cycle(optimizer, schedule, len(faces))
+    parts = {"net": mae, "optimizer": optimizer, "scheduler": scheduler}
+    run = RunFolder(out, recipe.model_dump_json(), parts)
+    for epoch in range(run.resume(device), schedule.epochs):
+        started = time.monotonic()
+        generator = loop.seeded(recipe.seed, epoch)
+        mae.train()
+
+        def loss_of(indices: NDArray[np.int64], generator: Generator = generator) -> Tensor:
+            batch = torch.from_numpy(faces[indices]).to(device)
+            pixels = augment(batch, recipe.model.image_size, recipe.augment, generator)
+            with loop.autocast(recipe, device):
+                loss: Tensor = mae(pixels, generator)[0]
+            return loss
+
+        loss = loop.train_epoch(recipe, epoch, len(faces), loss_of, optimizer, scheduler)
+        figures = {"loss": loss, "seconds": time.monotonic() - started}
+        _show(mae, faces, recipe, device, out / "reconstructions.png")
+        run.finish_epoch(epoch + 1, figures, mae.backbone.state_dict())
+    return run.weights
+
+
+@torch.no_grad()
+def _show(
+    mae: MaskedAutoencoder,
+    faces: Unlabelled,
+    recipe: PretrainRecipe,
+    device: torch.device,
+    out: Path,
+) -> None:
+    """Plots the first faces whole, masked and painted."""
+    mae.eval()
+    chips = torch.from_numpy(faces[np.arange(min(SHOWN, len(faces)))]).to(device)
+    pixels = to_float(chips, recipe.model.image_size)
+    _, painted, mask = mae(pixels, torch.Generator().manual_seed(recipe.seed))
+    hidden = reconstruction(pixels, torch.zeros_like(painted), mask, mae)
+    rows = {
+        "face": pixels,
+        "visible": hidden,
+        "painted": reconstruction(pixels, painted, mask, mae),
+    }
+    plots.rows_of_images(
+        {title: row.permute(0, 2, 3, 1).cpu().numpy() for title, row in rows.items()}, out
+    )
