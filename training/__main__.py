@@ -71,8 +71,8 @@ def _calibrate(args: argparse.Namespace) -> None:
 
 def _evaluate(args: argparse.Namespace) -> None:
     from training.evaluate import answers
-    from training.export import write_manifest
     from training.metrics import report
+    from training.model_folder import write_manifest
 
     manifest, found = answers(args.model, args.images, args.labels, args.split, args.through)
     figures = report(found, manifest.interval)

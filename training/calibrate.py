@@ -16,7 +16,7 @@ from onnx import numpy_helper
 
 from functions.predict.estimator import quantile
 from functions.predict.manifest import ESTIMATOR, GenderPolicy, Interval, Manifest
-from training.export import describe, write_manifest
+from training.model_folder import describe, write_manifest
 
 Floats = NDArray[np.floating]
 

@@ -5,12 +5,10 @@
 The temperatures are initialisers of the graph, 1 until `training calibrate` sets them.
 """
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -19,31 +17,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from functions.predict.alignment import TEMPLATE
-from functions.predict.artifacts import EMBEDDED
 from functions.predict.estimator import AGES, Estimates, Estimator, median_age
-from functions.predict.manifest import (
-    DETECTOR,
-    ESTIMATOR,
-    MANIFEST,
-    File,
-    GenderPolicy,
-    Input,
-    Interval,
-    Manifest,
-)
+from functions.predict.manifest import ESTIMATOR
 from training import dataset, model
 from training.augment import to_float
+from training.model_folder import sha256, uncalibrated, write_manifest
 from training.quantize import quantize
 from training.recipe import Recipe
 
-LICENCE = (
-    "Weights: non-commercial research only, as UTKFace, which they were trained on. Code: MIT."
-)
-INTENDED_USE = (
-    "Aggregate, anonymous statistics and playful estimates of how old faces look and which gender "
-    "they are perceived as. Not for age checks, identification, or any decision about a person."
-)
 MAX_AGE_DIFFERENCE = 0.1
 """Years of mean absolute difference between torch and the fp32 graph above which export fails."""
 MAX_INT8_DIFFERENCE = 0.5
@@ -122,7 +103,7 @@ def export(weights: Path, chips: Path, out: Path) -> dict[str, Check]:
     training = {
         "data": f"{chips.name}: {len(trained_on)} faces",
         "recipe": json.loads(saved["recipe"]),
-        "weights_sha256": _sha256(weights),
+        "weights_sha256": sha256(weights),
     }
     for folder, partial in folders.items():
         write_manifest(partial, uncalibrated(f"apparent-{recipe.name}", partial, size, training))
@@ -153,39 +134,6 @@ def end_in_probabilities(path: Path) -> None:
     graph.output.extend(outputs)
     onnx.checker.check_model(graph_model)
     onnx.save(graph_model, str(path))
-
-
-def uncalibrated(name: str, folder: Path, chip_size: int, training: dict[str, Any]) -> Manifest:
-    """The manifest of a folder whose intervals are still the plain quantiles."""
-    detector = EMBEDDED / DETECTOR
-    files = {ESTIMATOR: describe(folder / ESTIMATOR), DETECTOR: describe(detector)}
-    return Manifest(
-        name=name,
-        version=files[ESTIMATOR].sha256[:12],
-        files=files,
-        input=Input(chip_size=chip_size, template=tuple(map(tuple, TEMPLATE.tolist()))),
-        interval=Interval(coverage=0.9, lower_quantile=0.05, upper_quantile=0.95, offset=0.0),
-        gender=GenderPolicy(uncertain_below=0.5),
-        training=training,
-        licence=LICENCE,
-        intended_use=INTENDED_USE,
-    )
-
-
-def describe(path: Path) -> File:
-    """A file's entry in the manifest."""
-    return File(sha256=_sha256(path), bytes=path.stat().st_size)
-
-
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Writes `manifest.json`, whole or not at all."""
-    partial = folder / f"{MANIFEST}.partial"
-    partial.write_text(manifest.model_dump_json(indent=2) + "\n")
-    partial.replace(folder / MANIFEST)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _compare(path: Path, chips: NDArray[np.uint8], expected: Estimates, limit: float) -> Check:

@@ -1,0 +1,60 @@
+"""The description in a model folder: written once at export, renewed at each later step."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from functions.predict.alignment import TEMPLATE
+from functions.predict.artifacts import EMBEDDED
+from functions.predict.manifest import (
+    DETECTOR,
+    ESTIMATOR,
+    MANIFEST,
+    File,
+    GenderPolicy,
+    Input,
+    Interval,
+    Manifest,
+)
+
+LICENCE = (
+    "Weights: non-commercial research only, as UTKFace, which they were trained on. Code: MIT."
+)
+INTENDED_USE = (
+    "Aggregate, anonymous statistics and playful estimates of how old faces look and which gender "
+    "they are perceived as. Not for age checks, identification, or any decision about a person."
+)
+
+
+def uncalibrated(name: str, folder: Path, chip_size: int, training: dict[str, Any]) -> Manifest:
+    """The manifest of a folder whose intervals are still the plain quantiles."""
+    detector = EMBEDDED / DETECTOR
+    files = {ESTIMATOR: describe(folder / ESTIMATOR), DETECTOR: describe(detector)}
+    return Manifest(
+        name=name,
+        version=files[ESTIMATOR].sha256[:12],
+        files=files,
+        input=Input(chip_size=chip_size, template=tuple(map(tuple, TEMPLATE.tolist()))),
+        interval=Interval(coverage=0.9, lower_quantile=0.05, upper_quantile=0.95, offset=0.0),
+        gender=GenderPolicy(uncertain_below=0.5),
+        training=training,
+        licence=LICENCE,
+        intended_use=INTENDED_USE,
+    )
+
+
+def describe(path: Path) -> File:
+    """A file's entry in the manifest."""
+    return File(sha256=sha256(path), bytes=path.stat().st_size)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Writes `manifest.json`, whole or not at all."""
+    partial = folder / f"{MANIFEST}.partial"
+    partial.write_text(manifest.model_dump_json(indent=2) + "\n")
+    partial.replace(folder / MANIFEST)
+
+
+def sha256(path: Path) -> str:
+    """A file's digest in hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
