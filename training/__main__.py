@@ -27,7 +27,8 @@ def _finetune(args: argparse.Namespace) -> None:
 
     chosen = recipe.load(args.recipe, recipe.Recipe)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    print(f"weights: {finetune(chosen, args.chips, args.runs / chosen.name, device)}")
+    out = args.runs / chosen.name
+    print(f"weights: {finetune(chosen, args.chips, args.gender_chips, out, device)}")
 
 
 def _pretrain(args: argparse.Namespace) -> None:
@@ -119,6 +120,7 @@ def parser() -> argparse.ArgumentParser:
     step = steps.add_parser("finetune", help="chips -> weights")
     step.add_argument("recipe", type=Path)
     step.add_argument("--chips", type=Path, default=Path("runs/data/utkface"))
+    step.add_argument("--gender-chips", type=Path, default=Path("runs/data/celeba"))
     step.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs")
     step.set_defaults(run=_finetune)
 

@@ -43,6 +43,9 @@ def augment(chips: Tensor, size: int, recipe: Augment, generator: Generator) -> 
     def factor(amount: float) -> Tensor:
         return uniform(1 - amount, 1 + amount, 1, 1, 1)
 
+    coarse = F.interpolate(F.avg_pool2d(pixels, 2, ceil_mode=True), (size, size), mode="bilinear")
+    pixels = torch.where(uniform(0, 1, 1, 1, 1) < recipe.coarse, coarse, pixels)
+
     luma = torch.tensor(_LUMA, device=chips.device).view(1, 3, 1, 1)
     pixels = pixels * factor(recipe.brightness)
     mean = pixels.mean(dim=(1, 2, 3), keepdim=True)

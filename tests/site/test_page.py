@@ -49,7 +49,6 @@ def test_a_chosen_photo_is_answered_with_a_box_over_the_face(page: Page) -> None
     page.set_input_files("#image", DATA / "grace_hopper.jpg")
     expect(page.locator("#status")).to_have_text("One face.")
     expect(page.locator("#answers li")).to_contain_text("looks about")
-    expect(page.locator("#answers li")).to_contain_text("perceived as female")
     box, photo = page.locator("#boxes div").bounding_box(), page.locator("#photo").bounding_box()
     assert box is not None
     assert photo is not None

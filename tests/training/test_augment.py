@@ -62,3 +62,14 @@ def test_a_shift_moves_by_at_most_its_fraction_of_the_side() -> None:
     result = run(dot, STILL.model_copy(update={"shift": 0.1}))[:, 0]
     rows = (result.sum(2) * torch.arange(28)).sum(1) / result.sum((1, 2)) - 13.5
     assert 1.5 < rows.abs().max() <= 2.85
+
+
+def test_coarse_faces_have_lost_their_detail_but_not_their_shape(chips: torch.Tensor) -> None:
+    noise = torch.randint(0, 256, chips.shape, generator=torch.Generator().manual_seed(0))
+    noisy = noise.to(torch.uint8)
+    sharp = run(noisy, STILL)
+    coarse = run(noisy, STILL.model_copy(update={"coarse": 1}))
+    assert coarse.shape == sharp.shape
+    assert coarse.std() < 0.7 * sharp.std()
+    smooth, still_smooth = (run(chips, STILL.model_copy(update={"coarse": n})) for n in (0, 1))
+    assert (smooth - still_smooth).abs().mean() < 0.2 * smooth.std()

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from training.dataset import UNKNOWN_AGE
 from training.losses import age_gender_loss, soft_labels
 from training.recipe import Loss
 
@@ -29,3 +30,16 @@ def test_a_better_answer_costs_less() -> None:
     right, wrong = torch.tensor([3.0, -3.0]), torch.tensor([-3.0, 3.0])
     assert loss(ages, right) < loss(ages + 5, right) < loss(ages + 15, right)
     assert loss(ages, right) < loss(ages, wrong)
+
+
+def test_a_face_of_unknown_age_counts_for_gender_alone() -> None:
+    logits = torch.randn(3, 101, generator=torch.Generator().manual_seed(0))
+    female_logits = torch.tensor([2.0, -1.0, 0.5])
+    female = torch.tensor([True, True, False])
+    ages = torch.tensor([30, 60, UNKNOWN_AGE])
+    known = age_gender_loss(logits[:2], female_logits[:2], ages[:2], female[:2], Loss(gender=0))
+    both = age_gender_loss(logits, female_logits, ages, female, Loss(gender=0))
+    torch.testing.assert_close(both, known)
+    gender = torch.nn.functional.binary_cross_entropy_with_logits(female_logits, female.float())
+    alone = age_gender_loss(logits, female_logits, torch.full((3,), UNKNOWN_AGE), female, Loss())
+    torch.testing.assert_close(alone, gender)
