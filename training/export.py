@@ -101,7 +101,7 @@ def export(weights: Path, chips: Path, out: Path) -> dict[str, Check]:
     }
     trained_on = dataset.read_labels(chips / dataset.LABELS, recipe.train_splits)
     training = {
-        "data": f"{chips.name}: {len(trained_on)} faces",
+        "data": f"{chips.name}: {len(trained_on)} faces; {recipe.gender_faces} with gender alone",
         "recipe": json.loads(saved["recipe"]),
         "weights_sha256": sha256(weights),
     }

@@ -18,7 +18,8 @@ from functions.predict.manifest import (
 )
 
 LICENCE = (
-    "Weights: non-commercial research only, as UTKFace, which they were trained on. Code: MIT."
+    "Weights: non-commercial research only, as the faces they were trained on (UTKFace, CelebA). "
+    "Code: MIT."
 )
 INTENDED_USE = (
     "Aggregate, anonymous statistics and playful estimates of how old faces look and which gender "

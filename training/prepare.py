@@ -25,9 +25,12 @@ MAX_PIXELS = 100_000_000
 
 
 def photos(archive: Path, files: list[str]) -> Iterator[bytes]:
-    """The bytes of each file, in order."""
-    with zipfile.ZipFile(archive) as images:
-        yield from map(images.read, files)
+    """The bytes of each file, in order; raises `ValueError` where the archive lacks one."""
+    try:
+        with zipfile.ZipFile(archive) as images:
+            yield from map(images.read, files)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{archive} is not the archive of these labels: {error}.") from error
 
 
 def squared(photo: Pixels, size: int) -> Pixels:

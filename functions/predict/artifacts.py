@@ -13,7 +13,7 @@ from functions.predict.manifest import DETECTOR, ESTIMATOR, MANIFEST, Manifest
 EMBEDDED: Final = Path(__file__).parent / "models"
 
 
-class ArtifactError(RuntimeError):
+class ArtifactError(ValueError):
     """The model cannot be used; the message says which file is wrong and what to do."""
 
 

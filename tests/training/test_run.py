@@ -224,6 +224,15 @@ def test_recorded_figures_travel_with_the_model(run: Path, data: Path) -> None:
     assert len(pipeline.predict((DATA / "grace_hopper.jpg").read_bytes()).faces) == 1
 
 
+def test_an_archive_of_other_photos_is_refused(data: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,age,gender,split\nelsewhere.jpg,30,male,test\n")
+    for archive in (data / "images.zip", labels):
+        result = training("evaluate", "--images", archive, "--labels", labels, "--split", "test")
+        assert result.returncode == 1
+        assert f"{archive} is not the archive of these labels" in result.stderr
+
+
 def test_a_mistake_on_the_command_line_is_a_sentence(data: Path) -> None:
     result = training("evaluate", *labelled(data, "nothing"))
     assert result.returncode == 1
