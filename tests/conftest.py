@@ -32,6 +32,14 @@ def encoded(
     return file.getvalue()
 
 
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 @pytest.fixture(scope="session")
 def collins() -> bytes:
     """JPEG of one woman of about 42."""
@@ -60,9 +68,7 @@ def client() -> Iterator[TestClient]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """The address of a running `scripts/serve`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [str(ROOT / "scripts" / "serve"), "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

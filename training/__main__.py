@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-MODELS = Path("functions/predict/models")
+MODELS = Path(__file__).parents[1] / "functions" / "predict" / "models"
 
 
 def _prepare(args: argparse.Namespace) -> None:
@@ -93,6 +93,12 @@ def _evaluate(args: argparse.Namespace) -> None:
     print("  ".join(f"{name} {value}" for name, value in figures.items() if name[:3] != "by_"))
 
 
+def _publish(args: argparse.Namespace) -> None:
+    from training.publish import publish
+
+    print(publish(args.model, args.destination))
+
+
 def _labelled_photos(step: argparse.ArgumentParser) -> None:
     step.add_argument("--model", type=Path, default=MODELS, help="model folder")
     step.add_argument("--images", type=Path, required=True, help="zip of photos")
@@ -142,6 +148,11 @@ def parser() -> argparse.ArgumentParser:
     step.add_argument("--json", type=Path, help="file to write the figures to")
     step.add_argument("--record", action="store_true", help="store them in the folder's manifest")
     step.set_defaults(run=_evaluate)
+
+    step = steps.add_parser("publish", help="model folder -> S3")
+    step.add_argument("destination", help="s3://BUCKET/PREFIX")
+    step.add_argument("--model", type=Path, default=MODELS, help="model folder")
+    step.set_defaults(run=_publish)
     return main
 
 

@@ -1,0 +1,120 @@
+"""Against a real S3 API on loopback: moto's server."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx2
+import pytest
+
+from functions.predict import artifacts
+from functions.predict.artifacts import EMBEDDED, ArtifactError
+from functions.predict.manifest import DETECTOR, ESTIMATOR, MANIFEST
+from tests.conftest import ROOT, free_port
+from training.publish import PublishError, content_hash, publish
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    port = free_port()
+    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1"]
+    with subprocess.Popen(
+        [*command, "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "Running on" in line:
+                break
+        yield f"http://127.0.0.1:{port}"
+        process.terminate()
+
+
+@pytest.fixture
+def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of an empty S3 with one bucket."""
+    httpx2.post(f"{endpoint}/moto-api/reset").raise_for_status()
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="bucket")
+    return client
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in (ESTIMATOR, DETECTOR, MANIFEST):
+        shutil.copy(EMBEDDED / name, tmp_path)
+    return tmp_path
+
+
+def keys(s3: Any) -> list[str]:
+    return [entry["Key"] for entry in s3.list_objects_v2(Bucket="bucket").get("Contents", [])]
+
+
+def test_a_published_folder_is_the_folder(
+    s3: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    uri = publish(EMBEDDED, "s3://bucket/models/")
+    prefix = f"models/{content_hash(EMBEDDED)}"
+    assert uri == f"s3://bucket/{prefix}/"
+    back = tmp_path_factory.mktemp("back")
+    for name in (ESTIMATOR, DETECTOR, MANIFEST):
+        s3.download_file("bucket", f"{prefix}/{name}", str(back / name))
+    assert artifacts.load(back.as_uri()) == artifacts.load(EMBEDDED.as_uri())
+    assert len(keys(s3)) == 3
+
+
+def test_publishing_twice_changes_nothing(s3: Any) -> None:
+    first = publish(EMBEDDED, "s3://bucket")
+    before = s3.list_objects_v2(Bucket="bucket")["Contents"]
+    assert publish(EMBEDDED, "s3://bucket") == first
+    after = s3.list_objects_v2(Bucket="bucket")["Contents"]
+    assert [e["LastModified"] for e in before] == [e["LastModified"] for e in after]
+
+
+def test_other_bytes_in_its_place_are_reported_and_kept(s3: Any) -> None:
+    key = f"{content_hash(EMBEDDED)}/{ESTIMATOR}"
+    s3.put_object(Bucket="bucket", Key=key, Body=b"other")
+    with pytest.raises(PublishError, match="other bytes"):
+        publish(EMBEDDED, "s3://bucket")
+    assert keys(s3) == [key]
+    assert s3.get_object(Bucket="bucket", Key=key)["Body"].read() == b"other"
+
+
+def test_a_damaged_folder_is_not_published(s3: Any, folder: Path) -> None:
+    (folder / ESTIMATOR).write_bytes(b"damaged")
+    with pytest.raises(ArtifactError, match="sha256"):
+        publish(folder, "s3://bucket")
+    assert keys(s3) == []
+
+
+def test_a_changed_manifest_is_another_folder(s3: Any, folder: Path) -> None:
+    (folder / MANIFEST).write_text((folder / MANIFEST).read_text() + "\n")
+    assert publish(folder, "s3://bucket") != publish(EMBEDDED, "s3://bucket")
+    assert len(keys(s3)) == 6
+
+
+@pytest.mark.parametrize("destination", ["bucket/models", "https://bucket", "s3:///models"])
+def test_a_wrong_address_is_a_sentence(destination: str) -> None:
+    with pytest.raises(PublishError, match="s3://bucket/models"):
+        publish(EMBEDDED, destination)
+
+
+def test_a_missing_bucket_is_a_sentence(s3: Any) -> None:
+    with pytest.raises(PublishError, match="NoSuchBucket"):
+        publish(EMBEDDED, "s3://nowhere/models")
+
+
+def test_the_command_prints_where_the_model_is(s3: Any) -> None:
+    command = [str(ROOT / "scripts" / "publish"), "s3://bucket/models"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == f"s3://bucket/models/{content_hash(EMBEDDED)}/"
