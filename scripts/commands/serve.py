@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Final
@@ -36,6 +37,16 @@ class Site(StaticFiles):
         return response
 
 
+class AnnouncingServer(uvicorn.Server):
+    """Says where it listens, once it does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As the parent class, which exits where the port is taken."""
+        await super().startup(sockets)
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        print(f"Apparent: http://{host}:{port}/  (Ctrl-C ends it)", flush=True)
+
+
 def local_app() -> FastAPI:
     """API and page as one application, set up from the environment."""
     app = create_app(from_environment(os.environ))
@@ -54,9 +65,11 @@ def main() -> int:
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"Apparent: http://{args.host}:{args.port}/  (Ctrl-C ends it)", flush=True)
+    config = uvicorn.Config(
+        app, host=args.host, port=args.port, log_level="warning", server_header=False
+    )
     with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn after it shut down
-        uvicorn.run(app, host=args.host, port=args.port, log_level="warning", server_header=False)
+        AnnouncingServer(config).run()
     return 0
 
 

@@ -42,6 +42,15 @@ def test_a_wrong_setting_ends_the_start_with_a_sentence() -> None:
     assert "APPARENT_MAX_BYTES" in result.stderr
 
 
+def test_a_port_in_use_is_reported(server: str) -> None:
+    port = server.rpartition(":")[2]
+    command = [str(ROOT / "scripts" / "serve"), "--port", port]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode != 0
+    assert result.stdout == ""
+    assert "address already in use" in result.stderr
+
+
 def test_ctrl_c_ends_it_quietly() -> None:
     command = [str(ROOT / "scripts" / "serve"), "--port", "0"]
     with subprocess.Popen(
