@@ -20,9 +20,9 @@ from training.model_folder import describe, write_manifest
 
 Floats = NDArray[np.floating]
 
-UNCERTAIN_BELOW = 0.7
-"""A policy, not a measurement: with calibrated probabilities, fewer than 3 in 10 answers just above
-this line are wrong."""
+UNCERTAIN_BELOW = 0.8
+"""The lowest of 0.5, 0.6, 0.7, 0.75, 0.8, ... at which 98 % of the answers given were right on val:
+98.3 %, with 89.8 % of all faces answered and 96.1 % of those of 15 years and more."""
 
 _TEMPERATURES = np.geomspace(0.25, 4, 401)
 _TINY = 1e-30

@@ -187,7 +187,7 @@ def test_calibration_rewrites_graph_and_manifest_together(run: Path, data: Path)
     after = artifacts.load(folder.as_uri()).manifest
     assert after.version != before.version
     assert after.interval.offset != 0
-    assert after.gender.uncertain_below == 0.7
+    assert after.gender.uncertain_below == 0.8
     assert after.training["calibration"]["n"] == 12
     temperature = after.training["calibration"]["age_temperature"]
     chips = np.full((1, 32, 32, 3), 90, np.uint8)

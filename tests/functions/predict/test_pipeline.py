@@ -15,12 +15,20 @@ def pasted(data: bytes, size: tuple[int, int], corner: tuple[int, int], side: in
     return canvas
 
 
-@pytest.mark.parametrize(("portrait", "age"), [("collins", 42), ("hopper", 77)])
+@pytest.mark.parametrize(
+    ("portrait", "age", "labels"),
+    # The hat hides the hair that the model leans on; it must at least not be sure of the contrary.
+    [("collins", 42, {"female"}), ("hopper", 77, {"female", "uncertain"})],
+)
 def test_the_portraits_are_answered_about_right(
-    pipeline: Pipeline, portrait: str, age: int, request: pytest.FixtureRequest
+    pipeline: Pipeline,
+    portrait: str,
+    age: int,
+    labels: set[str],
+    request: pytest.FixtureRequest,
 ) -> None:
     (face,) = pipeline.predict(request.getfixturevalue(portrait)).faces
-    assert face.gender.label != "male"
+    assert face.gender.label in labels
     assert abs(face.age.years - age) <= 12
     assert face.age.low <= face.age.years <= face.age.high
 
