@@ -5,6 +5,8 @@ import json
 import sys
 from pathlib import Path
 
+from functions.files import write_whole
+
 MODELS = Path(__file__).parents[1] / "functions" / "predict" / "models"
 
 
@@ -84,9 +86,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         **figures,
     }
     if args.json:
-        partial = args.json.with_name(f"{args.json.name}.partial")
-        partial.write_text(json.dumps(result, indent=2) + "\n")
-        partial.replace(args.json)
+        write_whole(args.json, json.dumps(result, indent=2) + "\n")
     if args.record:
         metrics = manifest.metrics | {args.split: {"through": args.through, **figures}}
         write_manifest(args.model, manifest.model_copy(update={"metrics": metrics}))

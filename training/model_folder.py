@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from functions.files import write_whole
 from functions.predict.alignment import TEMPLATE
 from functions.predict.artifacts import EMBEDDED
 from functions.predict.manifest import (
@@ -51,9 +52,7 @@ def describe(path: Path) -> File:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes `manifest.json`, whole or not at all."""
-    partial = folder / f"{MANIFEST}.partial"
-    partial.write_text(manifest.model_dump_json(indent=2) + "\n")
-    partial.replace(folder / MANIFEST)
+    write_whole(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
 
 
 def sha256(path: Path) -> str:

@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from functions.files import write_whole
 from functions.predict import artifacts
 from functions.predict.estimator import Estimator
 from functions.predict.pipeline import Pipeline
@@ -184,9 +185,7 @@ def main() -> int:
     result = measure(Settings().model_uri, args.fp32, args.runs)
     print(table(result))
     if args.json:
-        partial = args.json.with_name(f"{args.json.name}.partial")
-        partial.write_text(json.dumps(result, indent=2) + "\n")
-        partial.replace(args.json)
+        write_whole(args.json, json.dumps(result, indent=2) + "\n")
     return 0
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
+from functions.files import write_whole
 from functions.predict import artifacts
 from functions.predict.photo import PhotoError
 from functions.predict.pipeline import Pipeline
@@ -129,9 +130,7 @@ def main() -> int:
     if args.output is None:
         sys.stdout.write(text)
     else:
-        partial = args.output.with_name(f"{args.output.name}.partial")
-        partial.write_text(text)
-        partial.replace(args.output)
+        write_whole(args.output, text)
     return 1 if failed else 0
 
 
