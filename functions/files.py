@@ -1,10 +1,22 @@
 """Files that are whole at any moment."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes `text` under a temporary name beside `path`, then renames it."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text)
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to, renamed to it once the block ends well.
+
+    It keeps the suffix, by which some libraries choose the format.
+    """
+    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    yield partial
     partial.replace(path)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file."""
+    with whole(path) as partial:
+        partial.write_text(text)

@@ -14,6 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from functions.files import whole
 from functions.predict.estimator import quantile
 from functions.predict.manifest import ESTIMATOR, GenderPolicy, Interval, Manifest
 from training.model_folder import describe, write_manifest
@@ -94,9 +95,9 @@ def calibrate(
     tempered = temper_ages(age_probabilities, for_age)
     offset = conformal_offset(tempered, ages, manifest.interval)
 
-    partial = folder / f"{ESTIMATOR}.partial"
-    onnx.save(model, str(partial))
-    estimator = describe(partial)
+    with whole(folder / ESTIMATOR) as partial:
+        onnx.save(model, str(partial))
+        estimator = describe(partial)
     calibrated = manifest.model_copy(
         update={
             "version": estimator.sha256[:12],
@@ -107,7 +108,6 @@ def calibrate(
             "training": manifest.training | {"calibration": {"n": len(ages), **total}},
         }
     )
-    partial.replace(folder / ESTIMATOR)
     write_manifest(folder, calibrated)
     return calibrated
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import torch
 
+from functions.files import whole
 from training import plots
 
 
@@ -61,6 +62,5 @@ class RunFolder:
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    with whole(path) as partial:
+        torch.save(state, partial)

@@ -22,7 +22,7 @@ class Dataset:
     """Faces in the order of the labels file."""
 
     chips: NDArray[np.uint8]
-    """`[n, P, P, 3]` RGB, usually a memory map."""
+    """`[n, P, P, 3]` RGB."""
     ages: NDArray[np.int64]
     """`[n]`, 0 to `MAX_AGE`, or `UNKNOWN_AGE`."""
     female: NDArray[np.bool_]
@@ -36,9 +36,9 @@ def read_labels(path: Path, splits: tuple[str, ...] | None = None) -> dict[int, 
     """Rows of a labels file by position, of some splits or all; raises `ValueError` if none."""
     with path.open(newline="") as file:
         rows = dict(enumerate(csv.DictReader(file)))
-    chosen = {i: row for i, row in rows.items() if splits is None or row["split"] in splits}
+    chosen = {i: row for i, row in rows.items() if splits is None or row.get("split") in splits}
     if not chosen:
-        known = ", ".join(sorted({row["split"] for row in rows.values()}))
+        known = ", ".join(sorted({row.get("split", "none") for row in rows.values()}))
         raise ValueError(f"{path} has no row of split {' or '.join(splits or ())}; it has {known}.")
     return chosen
 

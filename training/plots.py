@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from functions.files import whole
+
 
 def curves(log: Path, out: Path) -> None:
     """Every figure of a run's log.jsonl by epoch, a panel each."""
@@ -20,7 +22,8 @@ def curves(log: Path, out: Path) -> None:
         axes.set_title(name.replace("_", " "))
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
-    _save(figure, out)
+    with whole(out) as partial:
+        figure.savefig(partial)
 
 
 def rows_of_images(rows: dict[str, NDArray[Any]], out: Path) -> None:
@@ -34,10 +37,5 @@ def rows_of_images(rows: dict[str, NDArray[Any]], out: Path) -> None:
             axes.imshow(np.clip(image, 0, 1))
             axes.set_xticks([])
             axes.set_yticks([])
-    _save(figure, out)
-
-
-def _save(figure: Figure, out: Path) -> None:
-    partial = out.with_name(f"{out.stem}.partial{out.suffix}")
-    figure.savefig(partial)
-    partial.replace(out)
+    with whole(out) as partial:
+        figure.savefig(partial)

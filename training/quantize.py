@@ -40,7 +40,6 @@ def dequantize(model: onnx.ModelProto) -> onnx.ModelProto:
     producer = {output: node for node in graph.node for output in node.output}
     consumers = {name: node for node in graph.node for name in node.input}
     removed: list[onnx.NodeProto] = []
-    added: list[tuple[onnx.NodeProto, onnx.NodeProto]] = []
     for integer in [node for node in graph.node if node.op_type == "MatMulInteger"]:
         activation, weight, _, weight_zero = integer.input
         dynamic = producer[activation]
@@ -52,13 +51,10 @@ def dequantize(model: onnx.ModelProto) -> onnx.ModelProto:
         graph.initializer.append(
             numpy_helper.from_array(values.astype(np.float32), f"{weight}_fp32")
         )
-        matmul = helper.make_node(
-            "MatMul", [dynamic.input[0], f"{weight}_fp32"], [rescale.output[0]]
+        rescale.CopyFrom(
+            helper.make_node("MatMul", [dynamic.input[0], f"{weight}_fp32"], [rescale.output[0]])
         )
-        added.append((rescale, matmul))
         removed += [integer, cast, scales, dynamic]
-    for old, new in added:
-        old.CopyFrom(new)
     for name in {node.name for node in removed}:
         graph.node.remove(next(node for node in graph.node if node.name == name))
     used = {name for node in graph.node for name in node.input}

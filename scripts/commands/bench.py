@@ -7,7 +7,6 @@ between machines.
 import argparse
 import io
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -152,7 +151,6 @@ def measure(model_uri: str, fp32: Path | None, runs: int) -> dict[str, Any]:
     result["start_up"] = start_up(model_uri, pictures["4000x3000, 1 face"], runs=5)
     bar.update()
     bar.close()
-    result["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return result
 
 

@@ -237,3 +237,12 @@ def test_a_mistake_on_the_command_line_is_a_sentence(data: Path) -> None:
     result = training("evaluate", *labelled(data, "nothing"))
     assert result.returncode == 1
     assert "no row of split nothing; it has calibration" in result.stderr
+
+
+def test_labels_without_splits_are_a_sentence(data: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,gender\n1.jpg,male\n")
+    arguments = ["--images", data / "images.zip", "--labels", labels, "--split", "test"]
+    result = training("evaluate", *arguments)
+    assert result.returncode == 1
+    assert "no row of split test" in result.stderr
