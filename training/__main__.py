@@ -22,26 +22,41 @@ def _prepare(args: argparse.Namespace) -> None:
 
 
 def _finetune(args: argparse.Namespace) -> None:
-    import torch
-
-    from training import recipe
+    from training import parallel, recipe
     from training.finetune import finetune
 
     chosen = recipe.load(args.recipe, recipe.Recipe)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     out = args.runs / chosen.name
-    print(f"weights: {finetune(chosen, args.chips, args.gender_chips, out, device)}")
+    with parallel.workers() as workers:
+        weights = finetune(chosen, args.chips, args.gender_chips, out, workers)
+        if workers.first:
+            print(f"weights: {weights}")
 
 
 def _pretrain(args: argparse.Namespace) -> None:
-    import torch
-
-    from training import recipe
+    from training import parallel, recipe
     from training.pretrain import pretrain
 
     chosen = recipe.load(args.recipe, recipe.PretrainRecipe)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    print(f"weights: {pretrain(chosen, args.chips, args.runs / chosen.name, device)}")
+    with parallel.workers() as workers:
+        weights = pretrain(chosen, args.chips, args.runs / chosen.name, workers)
+        if workers.first:
+            print(f"weights: {weights}")
+
+
+def _teach(args: argparse.Namespace) -> None:
+    from training import parallel
+    from training.teach import teach
+
+    with parallel.workers() as workers:
+        print(f"soft targets: {teach(args.weights, args.chips, args.out, workers.device)}")
+
+
+def _average(args: argparse.Namespace) -> None:
+    from training.average import average
+
+    average(args.weights, args.out)
+    print(f"weights: {args.out}")
 
 
 def _export(args: argparse.Namespace) -> None:
@@ -129,6 +144,17 @@ def parser() -> argparse.ArgumentParser:
     step.add_argument("--gender-chips", type=Path, default=Path("runs/data/celeba"))
     step.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs")
     step.set_defaults(run=_finetune)
+
+    step = steps.add_parser("teach", help="weights of several runs -> soft targets for chips")
+    step.add_argument("weights", type=Path, nargs="+", help="model.pt of each run")
+    step.add_argument("--chips", type=Path, required=True, help="folder that `prepare` wrote")
+    step.add_argument("--out", type=Path, required=True, help="folder a recipe names as `teacher`")
+    step.set_defaults(run=_teach)
+
+    step = steps.add_parser("average", help="weights of several runs -> their mean")
+    step.add_argument("weights", type=Path, nargs="+", help="model.pt of each run")
+    step.add_argument("--out", type=Path, required=True, help="model.pt to write")
+    step.set_defaults(run=_average)
 
     step = steps.add_parser("export", help="weights -> int8 model folder")
     step.add_argument("weights", type=Path, help="model.pt of a run")

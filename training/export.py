@@ -5,7 +5,6 @@
 The temperatures are initialisers of the graph, 1 until `training calibrate` sets them.
 """
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,6 @@ from training import dataset, model
 from training.augment import to_float
 from training.model_folder import sha256, uncalibrated, write_manifest
 from training.quantize import quantize
-from training.recipe import Recipe
 
 MAX_AGE_DIFFERENCE = 0.1
 """Years of mean absolute difference between torch and the fp32 graph above which export fails."""
@@ -62,11 +60,8 @@ def export(weights: Path, chips: Path, out: Path) -> dict[str, Check]:
 
     Both are checked on the val chips; raises `ExportError` where they differ too much.
     """
-    saved = torch.load(weights, map_location="cpu", weights_only=True)
-    recipe = Recipe.model_validate_json(saved["recipe"])
-    net = model.AgeGenderNet(recipe.model.model_copy(update={"start": "random"}))
-    net.load_state_dict(saved["model"])
-    served = _Uint8Net(net).eval()
+    net, recipe = model.trained(weights)
+    served = _Uint8Net(net)
     size = recipe.model.image_size
     faces = dataset.read(chips, ("val",))
     pixels = to_float(torch.from_numpy(faces.chips), size).permute(0, 2, 3, 1) * 255
@@ -102,7 +97,7 @@ def export(weights: Path, chips: Path, out: Path) -> dict[str, Check]:
     trained_on = dataset.read_labels(chips / dataset.LABELS, recipe.train_splits)
     training = {
         "data": f"{chips.name}: {len(trained_on)} faces; {recipe.gender_faces} with gender alone",
-        "recipe": json.loads(saved["recipe"]),
+        "recipe": recipe.model_dump(mode="json"),
         "weights_sha256": sha256(weights),
     }
     for folder, partial in folders.items():

@@ -13,29 +13,34 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from functions.predict.estimator import median_age
 from training import dataset, loop, model
 from training._timm import timm
-from training.augment import augment, to_float
+from training.augment import DRAWS, augment, to_float
 from training.checkpoint import RunFolder
 from training.dataset import Dataset
-from training.losses import age_gender_loss
+from training.losses import age_gender_loss, targets
+from training.parallel import Workers
 from training.recipe import Recipe
 
 
-def finetune(
-    recipe: Recipe, chips: Path, gender_chips: Path, out: Path, device: torch.device
-) -> Path:
+def finetune(recipe: Recipe, chips: Path, gender_chips: Path, out: Path, workers: Workers) -> Path:
     """Runs the recipe, from its last finished epoch on, and returns the path of the weights."""
-    train, val = dataset.read(chips, recipe.train_splits), dataset.read(chips, ("val",))
+    device = workers.device
+    teacher = Path(recipe.teacher) if recipe.teacher else None
+    train = dataset.read(chips, recipe.train_splits, settle=True, teacher=teacher)
+    val = dataset.read(chips, ("val",))
     if recipe.gender_faces:
-        extra = dataset.read_genders(gender_chips, recipe.gender_faces, recipe.seed)
+        extra = dataset.read_genders(gender_chips, recipe.gender_faces, recipe.seed, teacher)
         train = dataset.joined(train, extra)
     torch.manual_seed(recipe.seed)
     net = model.build(recipe.model).to(device)
-    average = timm.utils.ModelEmaV3(net, decay=recipe.schedule.ema_decay, use_warmup=True)
+    average = timm.utils.ModelEmaV3(  # at first the plain mean of all steps so far
+        net, decay=recipe.schedule.ema_decay, use_warmup=True, warmup_power=1.0
+    )
+    shared = workers.share(net)
     optimizer = torch.optim.AdamW(_parameter_groups(net, recipe))
     scheduler = loop.one_cycle(optimizer, recipe.schedule, len(train))
     parts: dict[str, Any] = {
@@ -49,30 +54,37 @@ def finetune(
         if epoch >= recipe.schedule.epochs - recipe.schedule.full_token_epochs:
             net.see_all_patches()
         started = time.monotonic()
-        generator = loop.seeded(recipe.seed, epoch)
+        draws = loop.Draws(recipe.seed, epoch, len(train), DRAWS)
         net.train()
 
-        def loss_of(indices: NDArray[np.int64], generator: Generator = generator) -> Tensor:
-            chips = torch.from_numpy(train.chips[indices]).to(device)
-            pixels = augment(chips, recipe.model.image_size, recipe.augment, generator)
-            ages = torch.from_numpy(train.ages[indices]).to(device)
-            female = torch.from_numpy(train.female[indices]).to(device)
-            age_logits, female_logits = predict(net, pixels, recipe)
-            return age_gender_loss(age_logits, female_logits, ages, female, recipe.loss)
+        def loss_of(indices: NDArray[np.int64], draws: loop.Draws = draws) -> Tensor:
+            def of(array: NDArray[Any]) -> Tensor:
+                return torch.from_numpy(array[indices]).to(device)
+
+            size, jitter = recipe.model.image_size, draws.of(indices, device)
+            pixels = augment(of(train.chips), size, recipe.augment, jitter)
+            taught = None if train.taught is None else of(train.taught)
+            age_logits, female_logits = predict(shared, pixels, recipe)
+            ages, female = of(train.ages), of(train.female)
+            right = targets(ages, female, taught, age_logits.shape[1], recipe.loss)
+            return age_gender_loss(age_logits, female_logits, *right, recipe.loss)
 
         loss = loop.train_epoch(
             recipe,
             epoch,
             len(train),
+            shared,
             loss_of,
             optimizer,
             scheduler,
+            workers,
             after_step=lambda: average.update(net, step=scheduler.last_epoch),
         )
         seconds = time.monotonic() - started
-        figures = validate(average.module, val, recipe, device)
-        figures = {"loss": loss, "seconds": seconds, **figures}
-        run.finish_epoch(epoch + 1, figures, average.module.state_dict())
+        if workers.first:
+            figures = validate(average.module, val, recipe, device)
+            figures = {"loss": loss, "seconds": seconds, **figures}
+            run.finish_epoch(epoch + 1, figures, average.module.state_dict())
     return run.weights
 
 

@@ -42,17 +42,20 @@ class MaskedAutoencoder(nn.Module):
         nn.init.normal_(self.mask_token, std=0.02)
         nn.init.normal_(self.decoder_position, std=0.02)
 
-    def forward(self, chips: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    @property
+    def patches(self) -> int:
+        """How many patches L an image has."""
+        return self.grid[0] * self.grid[1]
+
+    def forward(self, chips: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Float chips `[n, 3, S, S]` in 0 to 1 -> loss, painted patches and mask.
 
+        `noise` `[n, L]`, uniform, decides which patches are hidden: see `random_masking`.
         The patches are `[n, L, 3 * patch**2]`, normalised as `targets` are; the mask is `[n, L]`,
         1 where a patch was hidden. The loss is the mean squared error over hidden patches alone
         (section 3 of the paper, 'reconstruction target').
         """
-        kept, mask, restore = random_masking(
-            len(chips), self.grid[0] * self.grid[1], self.mask_ratio, generator
-        )
-        kept, mask, restore = (t.to(chips.device) for t in (kept, mask, restore))
+        kept, mask, restore = random_masking(noise, self.mask_ratio)
         painted = self.decode(self.encode(chips, kept), restore)
         error = (painted.float() - targets(chips, self.patch)) ** 2
         loss = (error.mean(dim=2) * mask).sum() / mask.sum()
@@ -81,16 +84,14 @@ class MaskedAutoencoder(nn.Module):
         return painted
 
 
-def random_masking(
-    n: int, patches: int, ratio: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Hides `ratio` of the patches, others in each of n images.
+def random_masking(noise: Tensor, ratio: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Keeps the patches of least noise `[n, patches]` and hides `ratio` of them.
 
     Returns the indices of the kept patches `[n, k]`, the mask `[n, patches]` (1 = hidden), and the
     permutation that puts kept-then-hidden patches back in their places.
     """
-    n_kept = max(1, round(patches * (1 - ratio)))
-    shuffle = torch.rand(n, patches, generator=generator).argsort(dim=1)
+    n_kept = max(1, round(noise.shape[1] * (1 - ratio)))
+    shuffle = noise.argsort(dim=1)
     restore = shuffle.argsort(dim=1)
     return shuffle[:, :n_kept], (restore >= n_kept).float(), restore
 

@@ -10,6 +10,7 @@ from functions.predict.estimator import AGES
 from training import starts
 from training._timm import timm
 from training.recipe import Model as ModelRecipe
+from training.recipe import Recipe
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
@@ -53,6 +54,15 @@ def normalised(chips: Tensor) -> Tensor:
     """Float chips `[n, 3, S, S]`, 0 to 1 -> ImageNet's mean 0 and variance 1 per channel."""
     mean, std = (torch.tensor(v, device=chips.device).view(1, 3, 1, 1) for v in (_MEAN, _STD))
     return (chips - mean) / std
+
+
+def trained(path: Path) -> tuple[AgeGenderNet, Recipe]:
+    """The network of a fine-tuning run's model.pt, ready to answer, and the run's recipe."""
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    recipe = Recipe.model_validate_json(saved["recipe"])
+    net = AgeGenderNet(recipe.model.model_copy(update={"start": "random"}))
+    net.load_state_dict(saved["model"])
+    return net.eval(), recipe
 
 
 def build(recipe: ModelRecipe) -> AgeGenderNet:

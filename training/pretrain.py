@@ -12,24 +12,26 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor
+from torch import Tensor
 
 from training import loop, model, plots
-from training.augment import augment, to_float
+from training.augment import DRAWS, augment, to_float
 from training.checkpoint import RunFolder
 from training.dataset import Unlabelled
 from training.mae import MaskedAutoencoder, reconstruction
+from training.parallel import Workers
 from training.recipe import PretrainRecipe
 
 SHOWN = 8
 
 
-def pretrain(recipe: PretrainRecipe, chips: list[Path], out: Path, device: torch.device) -> Path:
+def pretrain(recipe: PretrainRecipe, chips: list[Path], out: Path, workers: Workers) -> Path:
     """Runs the recipe on the faces of all folders, held-out ones left out; returns the weights."""
+    device = workers.device
     faces = Unlabelled(chips, recipe.train_splits)
     torch.manual_seed(recipe.seed)
     mae = MaskedAutoencoder(model.build(recipe.model).backbone, recipe.pretraining).to(device)
-    schedule = recipe.schedule
+    shared, schedule = workers.share(mae), recipe.schedule
     optimizer = torch.optim.AdamW(
         mae.parameters(),
         lr=schedule.learning_rate,
@@ -41,20 +43,25 @@ def pretrain(recipe: PretrainRecipe, chips: list[Path], out: Path, device: torch
     run = RunFolder(out, recipe.model_dump_json(), parts)
     for epoch in range(run.resume(device), schedule.epochs):
         started = time.monotonic()
-        generator = loop.seeded(recipe.seed, epoch)
+        draws = loop.Draws(recipe.seed, epoch, len(faces), DRAWS + mae.patches)
         mae.train()
 
-        def loss_of(indices: NDArray[np.int64], generator: Generator = generator) -> Tensor:
+        def loss_of(indices: NDArray[np.int64], draws: loop.Draws = draws) -> Tensor:
             batch = torch.from_numpy(faces[indices]).to(device)
-            pixels = augment(batch, recipe.model.image_size, recipe.augment, generator)
+            drawn = draws.of(indices, device)
+            jitter, noise = drawn[:, :DRAWS], drawn[:, DRAWS:]
+            pixels = augment(batch, recipe.model.image_size, recipe.augment, jitter)
             with loop.autocast(recipe, device):
-                loss: Tensor = mae(pixels, generator)[0]
+                loss: Tensor = shared(pixels, noise)[0]
             return loss
 
-        loss = loop.train_epoch(recipe, epoch, len(faces), loss_of, optimizer, scheduler)
-        figures = {"loss": loss, "seconds": time.monotonic() - started}
-        _show(mae, faces, recipe, device, out / "reconstructions.png")
-        run.finish_epoch(epoch + 1, figures, mae.backbone.state_dict())
+        loss = loop.train_epoch(
+            recipe, epoch, len(faces), shared, loss_of, optimizer, scheduler, workers
+        )
+        if workers.first:
+            figures = {"loss": loss, "seconds": time.monotonic() - started}
+            _show(mae, faces, recipe, device, out / "reconstructions.png")
+            run.finish_epoch(epoch + 1, figures, mae.backbone.state_dict())
     return run.weights
 
 
@@ -70,7 +77,10 @@ def _show(
     mae.eval()
     chips = torch.from_numpy(faces[np.arange(min(SHOWN, len(faces)))]).to(device)
     pixels = to_float(chips, recipe.model.image_size)
-    _, painted, mask = mae(pixels, torch.Generator().manual_seed(recipe.seed))
+    noise = torch.rand(
+        len(pixels), mae.patches, generator=torch.Generator().manual_seed(recipe.seed)
+    )
+    _, painted, mask = mae(pixels, noise.to(device))
     hidden = reconstruction(pixels, torch.zeros_like(painted), mask, mae)
     rows = {
         "face": pixels,

@@ -51,8 +51,13 @@ class Loss(_Section):
     """Weights of the parts of the loss; see `training.losses`."""
 
     age_sigma: float = Field(2.0, gt=0)
+    """Width of the label of an adult's age, years."""
+    infant_sigma: float = Field(2.0, gt=0)
+    """Width of the label of age 0, from which it grows evenly to the adult's."""
     age_l1: float = Field(0.05, ge=0)
     gender: float = Field(1.0, ge=0)
+    taught: float = Field(0.5, ge=0, le=1)
+    """Share of the teacher's answer in the label, where the recipe has a teacher."""
 
 
 class Schedule(_Section):
@@ -60,6 +65,9 @@ class Schedule(_Section):
 
     epochs: int = Field(gt=0)
     batch_size: int = Field(64, gt=0)
+    """Faces per step, over all processes."""
+    accumulate: int = Field(1, gt=0)
+    """Parts that a batch is worked in, one after the other, where memory is short."""
     learning_rate: float = Field(5e-4, gt=0)
     warmup: float = Field(0.08, gt=0, lt=1)
     weight_decay: float = Field(0.05, ge=0)
@@ -101,6 +109,9 @@ class Recipe(_Run):
 
     gender_faces: int = Field(0, ge=0)
     """Faces with a gender but no age to train on as well, drawn from `--gender-chips`."""
+    teacher: str = ""
+    """Folder of soft targets that `training teach` wrote; with them faces of unknown age teach age
+    too."""
     loss: Loss = Loss()
     schedule: FinetuneSchedule
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from training.augment import augment, to_float
+from training.augment import DRAWS, augment, to_float
 from training.recipe import Augment
 
 STILL = Augment(rotation=0, scale=0, shift=0, brightness=0, contrast=0, saturation=0, grey=0)
@@ -16,7 +16,8 @@ def chips() -> torch.Tensor:
 
 
 def run(chips: torch.Tensor, recipe: Augment, seed: int = 0) -> torch.Tensor:
-    return augment(chips, 28, recipe, torch.Generator().manual_seed(seed))
+    draws = torch.rand(len(chips), DRAWS, generator=torch.Generator().manual_seed(seed))
+    return augment(chips, 28, recipe, draws)
 
 
 def test_without_any_range_only_flips_remain(chips: torch.Tensor) -> None:
@@ -27,10 +28,12 @@ def test_without_any_range_only_flips_remain(chips: torch.Tensor) -> None:
     assert 16 < kept.sum() < 48
 
 
-def test_the_seed_decides_everything(chips: torch.Tensor) -> None:
-    recipe = Augment()
-    assert torch.equal(run(chips, recipe, 1), run(chips, recipe, 1))
-    assert not torch.equal(run(chips, recipe, 1), run(chips, recipe, 2))
+def test_the_draws_of_a_face_decide_everything_about_it(chips: torch.Tensor) -> None:
+    recipe, draws = Augment(coarse=0.5), torch.rand(len(chips), DRAWS)
+    whole = augment(chips, 28, recipe, draws)
+    parts = [augment(chips[i::2], 28, recipe, draws[i::2]) for i in (0, 1)]
+    torch.testing.assert_close(torch.stack(parts, dim=1).flatten(0, 1), whole)
+    assert not torch.equal(whole, run(chips, recipe))
 
 
 def test_values_stay_in_range_at_the_extremes(chips: torch.Tensor) -> None:

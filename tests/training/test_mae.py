@@ -29,13 +29,13 @@ def chips() -> torch.Tensor:
     return torch.rand(3, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
 
 
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def noise(n: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(n, 16, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize(("ratio", "kept_count"), [(0.75, 4), (0.5, 8), (0.9, 2)])
 def test_as_many_patches_are_hidden_as_the_ratio_says(ratio: float, kept_count: int) -> None:
-    kept, mask, restore = random_masking(5, 16, ratio, generator())
+    kept, mask, restore = random_masking(noise(5), ratio)
     assert kept.shape == (5, kept_count)
     assert mask.sum(dim=1).tolist() == [16 - kept_count] * 5
     assert mask.gather(1, kept).sum() == 0
@@ -43,7 +43,7 @@ def test_as_many_patches_are_hidden_as_the_ratio_says(ratio: float, kept_count: 
 
 
 def test_every_image_hides_other_patches_and_every_patch_is_hidden_as_often() -> None:
-    _, mask, _ = random_masking(4000, 16, 0.75, generator())
+    _, mask, _ = random_masking(noise(4000), 0.75)
     assert len(mask.unique(dim=0)) > 1000
     assert mask.mean(dim=0) == pytest.approx(torch.full((16,), 0.75), abs=0.03)
 
@@ -65,7 +65,7 @@ def test_targets_have_mean_0_and_variance_1_in_every_patch(chips: torch.Tensor) 
 def test_the_loss_is_the_error_of_hidden_patches_alone(
     mae: MaskedAutoencoder, chips: torch.Tensor
 ) -> None:
-    loss, painted, mask = mae(chips, generator())
+    loss, painted, mask = mae(chips, noise(3))
     error = ((painted - targets(chips, 16)) ** 2).mean(dim=2)
     torch.testing.assert_close(loss, error[mask == 1].mean())
     # What is painted over visible patches gets no gradient.
@@ -77,12 +77,12 @@ def test_the_loss_is_the_error_of_hidden_patches_alone(
 
 
 def test_the_encoder_sees_visible_patches_only(mae: MaskedAutoencoder, chips: torch.Tensor) -> None:
-    kept, mask, _ = random_masking(3, 16, 0.75, generator())
+    kept, mask, _ = random_masking(noise(3), 0.75)
     tokens = mae.encode(chips, kept)
     assert tokens.shape[1] == mae.prefix + 4
     patches = patchify(chips, 16)
-    noise = torch.where(mask[:, :, None] == 1, torch.rand_like(patches), patches)
-    torch.testing.assert_close(mae.encode(unpatchify(noise, 16, (4, 4)), kept), tokens)
+    other = torch.where(mask[:, :, None] == 1, torch.rand_like(patches), patches)
+    torch.testing.assert_close(mae.encode(unpatchify(other, 16, (4, 4)), kept), tokens)
 
 
 def test_a_few_steps_on_one_image_lower_the_loss(
@@ -91,7 +91,7 @@ def test_a_few_steps_on_one_image_lower_the_loss(
     optimizer = torch.optim.AdamW(mae.parameters(), lr=3e-3)
     losses = []
     for step in range(30):
-        loss, _, _ = mae(chips, generator(step))
+        loss, _, _ = mae(chips, noise(3, step))
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -102,7 +102,7 @@ def test_a_few_steps_on_one_image_lower_the_loss(
 def test_a_reconstruction_shows_visible_patches_unchanged(
     mae: MaskedAutoencoder, chips: torch.Tensor
 ) -> None:
-    _, painted, mask = mae(chips, generator())
+    _, painted, mask = mae(chips, noise(3))
     shown = patchify(reconstruction(chips, painted, mask, mae), 16)
     visible = mask == 0
     assert torch.equal(shown[visible], patchify(chips, 16)[visible])

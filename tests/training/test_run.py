@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -246,3 +247,77 @@ def test_labels_without_splits_are_a_sentence(data: Path, tmp_path: Path) -> Non
     result = training("evaluate", *arguments)
     assert result.returncode == 1
     assert "no row of split test" in result.stderr
+
+
+def test_two_processes_and_batches_in_parts_train_the_same_model(data: Path, chips: Path) -> None:
+    """Without dropout, whose draws belong to a process."""
+    plain = RECIPE.format(epochs=2).replace(
+        "patch_drop = 0.25", "patch_drop = 0.0\ndrop_path = 0.0"
+    )
+    split = plain + "accumulate = 2\n"
+    losses, weights = {}, {}
+    for name, text, processes in (("one", plain, 1), ("two", plain, 2), ("parts", split, 1)):
+        recipe = data / f"{name}.toml"
+        recipe.write_text(text.replace("tiny", name))
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        command = [sys.executable, "-W", "ignore", *launcher, "-m", "training", "finetune"]
+        arguments = [recipe, "--chips", chips, "--runs", data / "runs"]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+        result = subprocess.run(
+            [*command, *map(str, arguments)],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        out = data / "runs" / name
+        entries = (out / "log.jsonl").read_text().splitlines()
+        losses[name] = [json.loads(entry)["loss"] for entry in entries]
+        weights[name] = torch.load(out / "model.pt", weights_only=True)["model"]
+    for name in ("two", "parts"):
+        assert losses[name] == pytest.approx(losses["one"], rel=1e-4)
+        for layer, weight in weights["one"].items():
+            torch.testing.assert_close(weights[name][layer], weight, atol=1e-4, rtol=1e-3)
+
+
+def test_batches_that_cannot_be_cut_evenly_are_refused(data: Path, chips: Path) -> None:
+    (data / "uneven.toml").write_text(RECIPE.format(epochs=1) + "accumulate = 3\n")
+    result = training("finetune", data / "uneven.toml", "--chips", chips, "--runs", data / "uneven")
+    assert result.returncode == 1
+    assert "8 faces cannot be cut into 3 parts" in result.stderr
+
+
+def test_a_student_learns_from_the_mean_of_two_teachers(run: Path, data: Path, chips: Path) -> None:
+    weights, soup = run / "model.pt", data / "soup" / "model.pt"
+    succeed("average", weights, weights, "--out", soup)
+    one, mean = (torch.load(path, weights_only=True)["model"] for path in (weights, soup))
+    for name, weight in one.items():
+        torch.testing.assert_close(mean[name], weight)
+    succeed("teach", weights, soup, "--chips", chips, "--out", data / "teacher")
+    answers = np.load(data / "teacher" / "chips.npy")
+    assert answers.shape == (52, 102)
+    np.testing.assert_allclose(answers[:, :101].sum(axis=1), 1, atol=0.01)
+    assert 0 < answers[:, 101].min() <= answers[:, 101].max() < 1
+    text = RECIPE.format(epochs=1).replace(
+        'name = "tiny"', f'name = "student"\nteacher = "{data / "teacher"}"\ngender_faces = 8'
+    )
+    (data / "student.toml").write_text(text)
+    succeed(
+        *("finetune", data / "student.toml", "--chips", chips, "--gender-chips", chips),
+        *("--runs", data / "runs"),
+    )
+    assert (data / "runs" / "student" / "model.pt").exists()
+
+
+def test_models_of_other_shapes_have_no_mean(run: Path, data: Path, tmp_path: Path) -> None:
+    saved = torch.load(run / "model.pt", weights_only=True)
+    first = next(iter(saved["model"]))
+    torch.save(saved | {"model": saved["model"] | {first: torch.zeros(1)}}, tmp_path / "other.pt")
+    result = training(
+        "average", run / "model.pt", tmp_path / "other.pt", "--out", tmp_path / "m.pt"
+    )
+    assert result.returncode == 1
+    assert "another network" in result.stderr
+    assert not (tmp_path / "m.pt").exists()

@@ -1,0 +1,25 @@
+"""Averages the weights of runs that started from the same ones (model soup, Wortsman et al. 2022).
+
+python -m training average runs/A/model.pt runs/B/model.pt --out runs/soup/model.pt
+"""
+
+from pathlib import Path
+
+import torch
+
+from functions.files import whole
+
+
+def average(weights: list[Path], out: Path) -> None:
+    """Writes a model.pt whose every weight is the mean of the others'; raises `ValueError` where
+    they are not of one shape. It carries the recipe of the first.
+    """
+    saved = [torch.load(path, map_location="cpu", weights_only=True) for path in weights]
+    states = [run["model"] for run in saved]
+    for path, state in zip(weights, states, strict=True):
+        if {n: w.shape for n, w in state.items()} != {n: w.shape for n, w in states[0].items()}:
+            raise ValueError(f"{path} holds another network than {weights[0]}.")
+    mean = {name: torch.stack([s[name] for s in states]).mean(dim=0) for name in states[0]}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with whole(out) as partial:
+        torch.save(saved[0] | {"model": mean}, partial)

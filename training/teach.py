@@ -1,0 +1,56 @@
+"""Soft targets: what an ensemble of own models answers for chips, labelled or not.
+
+    python -m training teach runs/A/model.pt runs/B/model.pt --chips runs/data/celeba --out runs/T
+
+A recipe that names runs/T as its `teacher` learns from them (Hinton, Vinyals, Dean 2015; for faces
+whose age nobody told, self-training).
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from functions.files import whole
+from functions.predict.estimator import AGES
+from training import loop, model
+from training.augment import to_float
+from training.dataset import CHIPS, soft_targets
+from training.recipe import Recipe
+
+_BATCH = 128
+
+
+def teach(weights: list[Path], folder: Path, out: Path, device: torch.device) -> Path:
+    """Writes float16 `[chips, AGES + 1]`, age probabilities and female probability; its path.
+
+    Each answer is the mean over the models and over the chip and its mirror image.
+    """
+    chips = np.load(folder / CHIPS, mmap_mode="r")
+    models = [model.trained(path) for path in weights]
+    answers = np.empty((len(chips), AGES + 1), np.float16)
+    for start in tqdm(range(0, len(chips), _BATCH), desc=folder.name, unit="batch"):
+        batch = torch.from_numpy(np.array(chips[start : start + _BATCH])).to(device)
+        parts = [_answers(net.to(device), recipe, batch) for net, recipe in models]
+        answers[start : start + _BATCH] = np.mean(parts, axis=0)
+    path = soft_targets(out, folder)
+    out.mkdir(parents=True, exist_ok=True)
+    with whole(path) as partial, partial.open("wb") as file:
+        np.save(file, answers)
+    return path
+
+
+@torch.no_grad()
+def _answers(net: model.AgeGenderNet, recipe: Recipe, chips: torch.Tensor) -> NDArray[np.float32]:
+    """`[n, AGES + 1]` for uint8 chips `[n, P, P, 3]`."""
+    pixels = to_float(chips, recipe.model.image_size)
+    both = []
+    for view in (pixels, pixels.flip(3)):
+        with loop.autocast(recipe, chips.device):
+            age_logits, female_logits = net(view)
+        ages, female = age_logits.float().softmax(dim=1), female_logits.float().sigmoid()
+        both.append(torch.cat([ages, female[:, None]], dim=1))
+    answer: NDArray[np.float32] = torch.stack(both).mean(dim=0).cpu().numpy()
+    return answer
