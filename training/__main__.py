@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from functions.files import write_whole
 
@@ -62,7 +63,7 @@ def _average(args: argparse.Namespace) -> None:
 def _export(args: argparse.Namespace) -> None:
     from training.export import export
 
-    for name, check in export(args.weights, args.chips, args.out).items():
+    for name, check in export(args.weights, args.chips, args.out, args.mirror).items():
         print(
             f"{name} against torch on val: ages differ by {check.age_difference:.3f} years, "
             f"gender agrees on {check.gender_agreement:.2%}"
@@ -74,7 +75,7 @@ def _calibrate(args: argparse.Namespace) -> None:
     from training.calibrate import calibrate
     from training.evaluate import answers
 
-    manifest, found = answers(args.model, args.images, args.labels, args.split, "photos")
+    manifest, found = answers(args.model, args.images, args.labels, (args.split,), "photos")
     seen = found.where(~found.missed)
     manifest = calibrate(
         args.model,
@@ -89,23 +90,33 @@ def _calibrate(args: argparse.Namespace) -> None:
 
 def _evaluate(args: argparse.Namespace) -> None:
     from training.evaluate import answers
-    from training.metrics import report
+    from training.metrics import LONG, report
     from training.model_folder import write_manifest
 
-    manifest, found = answers(args.model, args.images, args.labels, args.split, args.through)
-    figures = report(found, manifest.interval)
+    splits, name = tuple(args.split), " + ".join(args.split)
+    manifest, found = answers(args.model, args.images, args.labels, splits, args.through)
+    figures = report(found, manifest.interval, manifest.gender)
     result = {
         "model": {"name": manifest.name, "version": manifest.version},
-        "split": args.split,
+        "split": name,
         "through": args.through,
         **figures,
     }
     if args.json:
         write_whole(args.json, json.dumps(result, indent=2) + "\n")
     if args.record:
-        metrics = manifest.metrics | {args.split: {"through": args.through, **figures}}
+        short = {key: value for key, value in figures.items() if key not in LONG}
+        metrics = manifest.metrics | {name: {"through": args.through, **short}}
         write_manifest(args.model, manifest.model_copy(update={"metrics": metrics}))
-    print("  ".join(f"{name} {value}" for name, value in figures.items() if name[:3] != "by_"))
+    shown = (item for item in figures.items() if isinstance(item[1], int | float | None))
+    print("  ".join(f"{key} {value}" for key, value in shown))
+
+
+def _report(args: argparse.Namespace) -> None:
+    from training.report import report
+
+    report(args.results, args.model, args.out, args.readme)
+    print(f"written: {args.out}, {args.readme}")
 
 
 def _publish(args: argparse.Namespace) -> None:
@@ -124,7 +135,12 @@ def parser() -> argparse.ArgumentParser:
     """The command line: one sub-command per step."""
     main = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     steps = main.add_subparsers(required=True, metavar="step")
+    _learning(steps)
+    _shipping(steps)
+    return main
 
+
+def _learning(steps: Any) -> None:
     step = steps.add_parser("prepare", help="photos -> aligned chips")
     step.add_argument("--images", type=Path, required=True, help="zip of photos")
     step.add_argument("--labels", type=Path, required=True, help="CSV: file, age, gender, split")
@@ -156,10 +172,13 @@ def parser() -> argparse.ArgumentParser:
     step.add_argument("--out", type=Path, required=True, help="model.pt to write")
     step.set_defaults(run=_average)
 
+
+def _shipping(steps: Any) -> None:
     step = steps.add_parser("export", help="weights -> int8 model folder")
     step.add_argument("weights", type=Path, help="model.pt of a run")
     step.add_argument("--chips", type=Path, default=Path("runs/data/utkface"))
     step.add_argument("--out", type=Path, required=True, help="folder to write, and its -fp32 twin")
+    step.add_argument("--mirror", action="store_true", help="answer from the mirror image too")
     step.set_defaults(run=_export)
 
     step = steps.add_parser("calibrate", help="temperatures and interval of a model folder")
@@ -169,17 +188,23 @@ def parser() -> argparse.ArgumentParser:
 
     step = steps.add_parser("evaluate", help="score a model folder")
     _labelled_photos(step)
-    step.add_argument("--split", required=True)
+    step.add_argument("--split", required=True, nargs="+", help="one split, or several as one")
     step.add_argument("--through", choices=("photos", "chips"), default="photos")
     step.add_argument("--json", type=Path, help="file to write the figures to")
     step.add_argument("--record", action="store_true", help="store them in the folder's manifest")
     step.set_defaults(run=_evaluate)
 
+    step = steps.add_parser("report", help="results files -> model card, plots, README's table")
+    step.add_argument("results", type=Path, nargs="+", help="JSON that `evaluate` wrote")
+    step.add_argument("--model", type=Path, default=MODELS, help="model folder")
+    step.add_argument("--out", type=Path, default=Path("training/MODEL_CARD.md"))
+    step.add_argument("--readme", type=Path, default=Path("README.md"))
+    step.set_defaults(run=_report)
+
     step = steps.add_parser("publish", help="model folder -> S3")
     step.add_argument("destination", help="s3://BUCKET/PREFIX")
     step.add_argument("--model", type=Path, default=MODELS, help="model folder")
     step.set_defaults(run=_publish)
-    return main
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Makes a model folder's numbers hold: temperatures and the width of the age interval.
+"""Makes a model folder's numbers hold: temperatures and age intervals.
 
     python -m training calibrate --model runs/NAME/int8 --images images.zip --labels labels.csv
 
@@ -6,6 +6,7 @@ Everything is fitted on the answers of the served pipeline for the `calibration`
 calibrated is the very file that answers, quantisation and detection included.
 """
 
+import itertools
 import math
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from functions.files import whole
-from functions.predict.estimator import quantile
-from functions.predict.manifest import ESTIMATOR, GenderPolicy, Interval, Manifest
+from functions.predict.estimator import AGES, interval, mid_cumulative
+from functions.predict.manifest import ESTIMATOR, AgeRegion, GenderPolicy, Interval, Manifest
 from training.model_folder import describe, write_manifest
 
 Floats = NDArray[np.floating]
@@ -25,7 +26,11 @@ UNCERTAIN_BELOW = 0.8
 """The lowest of 0.5, 0.6, 0.7, 0.75, 0.8, ... at which 98 % of the answers given were right on val:
 98.3 %, with 89.8 % of all faces answered and 96.1 % of those of 15 years and more."""
 
+REGIONS = (0, 10, 20, 60)
+"""First ages of children, teenagers, adults and the old, whose intervals are fitted apart."""
+
 _TEMPERATURES = np.geomspace(0.25, 4, 401)
+_MISS_RATE_STEP = 0.005
 _TINY = 1e-30
 _NEARLY_0 = 1e-7  # about float32's distance from 1 to its neighbour
 
@@ -61,19 +66,45 @@ def gender_temperature(female: Floats, is_female: NDArray[np.bool_]) -> float:
     return float(min(_TEMPERATURES, key=loss))
 
 
-def conformal_offset(probabilities: Floats, ages: NDArray[np.int64], interval: Interval) -> float:
-    """Years to widen both ends by, so that a new face is covered with `interval.coverage`.
+def conformal_regions(
+    probabilities: Floats, ages: NDArray[np.int64], miss_rate: float
+) -> tuple[AgeRegion, ...]:
+    """What the intervals let in, so that a new face of each region is missed with `miss_rate`.
 
-    Conformalized quantile regression (Romano et al. 2019, eq. 8): the ceil((n + 1) * coverage)-th
-    smallest distance by which a label lies outside its quantiles (negative inside).
+    Label-conditional conformal prediction (Vovk, Gammerman, Shafer 2005, section 4.5), half of the
+    misses on either side: the floor((n + 1) * miss_rate / 2)-th smallest and largest share of the
+    distribution below the true age, over the n faces of the region.
     """
-    low = quantile(probabilities, interval.lower_quantile)
-    high = quantile(probabilities, interval.upper_quantile)
-    distance = np.sort(np.maximum(low - ages, ages - high))
-    rank = math.ceil((len(ages) + 1) * interval.coverage)
-    if rank > len(ages):
-        raise ValueError(f"{len(ages)} faces are too few for a coverage of {interval.coverage}.")
-    return float(distance[rank - 1])
+    below = np.take_along_axis(mid_cumulative(probabilities), ages[:, None], axis=1)[:, 0]
+    regions = []
+    for first, end in itertools.pairwise((*REGIONS, AGES)):
+        shares = np.sort(below[(first <= ages) & (ages < end)])
+        rank = math.floor((len(shares) + 1) * miss_rate / 2)
+        # Of too few faces to tell, every age is let in, as the definition has it.
+        lowest, highest = (shares[rank - 1], shares[-rank]) if rank else (0.0, 1.0)
+        regions.append(AgeRegion(first_age=first, lowest=float(lowest), highest=float(highest)))
+    return tuple(regions)
+
+
+def conformal_interval(probabilities: Floats, ages: NDArray[np.int64], coverage: float) -> Interval:
+    """The interval whose coverage over all faces is the least that is no less than promised.
+
+    Each region's own miss rate would be 1 - coverage, were it not that an interval has no gaps and
+    so holds ages between two regions that neither lets in. The miss rate, one for all regions, is
+    raised until that surplus is gone.
+    """
+
+    def fitted(miss_rate: float) -> Interval:
+        regions = conformal_regions(probabilities, ages, miss_rate)
+        return Interval(coverage=coverage, regions=regions)
+
+    def covers(recipe: Interval) -> bool:
+        low, high = interval(probabilities, recipe)
+        return bool(((low <= ages) & (ages <= high)).mean() >= coverage)
+
+    promised = 1 - coverage
+    steps = [fitted(rate) for rate in np.arange(promised, 2 * promised, _MISS_RATE_STEP)]
+    return [steps[0], *itertools.takewhile(covers, steps[1:])][-1]
 
 
 def calibrate(
@@ -93,7 +124,6 @@ def calibrate(
         for name, factor in (("age_temperature", for_age), ("gender_temperature", for_gender))
     }
     tempered = temper_ages(age_probabilities, for_age)
-    offset = conformal_offset(tempered, ages, manifest.interval)
 
     with whole(folder / ESTIMATOR) as partial:
         onnx.save(model, str(partial))
@@ -102,7 +132,7 @@ def calibrate(
         update={
             "version": estimator.sha256[:12],
             "files": manifest.files | {ESTIMATOR: estimator},
-            "interval": manifest.interval.model_copy(update={"offset": round(offset, 3)}),
+            "interval": conformal_interval(tempered, ages, manifest.interval.coverage),
             "gender": GenderPolicy(uncertain_below=UNCERTAIN_BELOW),
             "metrics": {},
             "training": manifest.training | {"calibration": {"n": len(ages), **total}},

@@ -26,19 +26,21 @@ Answer = Callable[[bytes], tuple[Estimates, int] | None]
 
 
 def answers(
-    folder: Path, images: Path, labels: Path, split: str, through: str
+    folder: Path, images: Path, labels: Path, splits: tuple[str, ...], through: str
 ) -> tuple[Manifest, Answers]:
-    """The answers of a model folder for one split; `through` is 'photos' or 'chips'."""
+    """The answers of a model folder for some splits; `through` is 'photos' or 'chips'."""
     files = artifacts.load(folder.resolve().as_uri())
     answer = _through_photos(files) if through == "photos" else _through_chips(files)
-    rows = list(read_labels(labels, (split,)).values())
+    rows = list(read_labels(labels, splits).values())
     ages = np.full((len(rows), AGES), 1 / AGES, np.float32)
     is_female = np.array([row["gender"] == "female" for row in rows])
     female = np.where(is_female, 0, 1).astype(np.float32)
     missed = np.ones(len(rows), np.bool_)
     with ThreadPoolExecutor() as pool:
         found = pool.map(answer, photos(images, [row["file"] for row in rows]))
-        for i, row_answer in enumerate(tqdm(found, total=len(rows), desc=split, unit="photo")):
+        for i, row_answer in enumerate(
+            tqdm(found, total=len(rows), desc=" + ".join(splits), unit="photo")
+        ):
             if row_answer is not None:
                 estimates, face = row_answer
                 ages[i] = estimates.age_probabilities[face]

@@ -1,5 +1,6 @@
 """Figures for a set of labelled answers, overall and by group."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,10 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from functions.predict.estimator import AGES, interval, median_age
-from functions.predict.manifest import Interval
+from functions.predict.manifest import GenderPolicy, Interval
 
 PROTOCOL_AGES = slice(21, 61)
 """Published UTKFace figures are of models that know only ages 21 to 60."""
+
+RESAMPLES = 1000
+"""Of the bootstrap behind each 95 % interval (Efron 1979)."""
+
+CONFIDENCE_BINS = 10
+
+LONG = ("by_age_gender_race", "gender_reliability")
+"""Tables of a report that stay in the results file and out of the manifest."""
 
 AGE_BANDS = ((0, 9), (10, 19), (20, 29), (30, 39), (40, 49), (50, 59), (60, 69), (70, AGES - 1))
 
@@ -30,18 +39,33 @@ class Answers:
     female_probability: NDArray[np.float32]
     missed: NDArray[np.bool_]
 
+    @property
+    def gender_confidence(self) -> NDArray[np.float32]:
+        """Probability of the likelier gender; a missed face is a confident error."""
+        likelier: NDArray[np.float32] = np.maximum(
+            self.female_probability, 1 - self.female_probability
+        )
+        return likelier
+
     def where(self, chosen: NDArray[np.bool_]) -> "Answers":
         """The answers for some of the faces."""
         return Answers(**{name: values[chosen] for name, values in vars(self).items()})
 
 
-def score(answers: Answers, recipe: Interval) -> dict[str, float | int | None]:
-    """The figures of a results file for one group; None where the group has no face for one."""
+Figure = float | int | None | tuple[float, float]
+
+
+def score(answers: Answers, recipe: Interval, policy: GenderPolicy) -> dict[str, Figure]:
+    """The figures of a results file for one group; None where the group has no face for one.
+
+    Each `..._ci` is the 95 % interval of the figure before it, by resampling the faces.
+    """
     found = ~answers.missed
     error = median_age(answers.age_probabilities) - answers.ages
     low, high = interval(answers.age_probabilities, recipe)
     covered = found & (low <= answers.ages) & (answers.ages <= high)
     correct = found & ((answers.female_probability > 0.5) == answers.is_female)
+    answered = answers.gender_confidence >= policy.uncertain_below
     in_protocol = (PROTOCOL_AGES.start <= answers.ages) & (answers.ages < PROTOCOL_AGES.stop)
     protocol_age = PROTOCOL_AGES.start + median_age(answers.age_probabilities[:, PROTOCOL_AGES])
     protocol_error = np.abs(protocol_age - answers.ages)[in_protocol]
@@ -49,34 +73,85 @@ def score(answers: Answers, recipe: Interval) -> dict[str, float | int | None]:
         "n": len(error),
         "misses": int(answers.missed.sum()),
         "age_mae": _mean(np.abs(error)),
+        "age_mae_ci": _bootstrap(np.abs(error)),
         "age_mae_protocol": _mean(protocol_error),
+        "age_mae_protocol_ci": _bootstrap(protocol_error),
         "age_bias": _mean(error),
         "gender_accuracy": _mean(correct),
+        "gender_accuracy_ci": _bootstrap(correct),
+        "gender_uncertain": _mean(~answered),
+        "gender_accuracy_answered": _mean(correct[answered]),
+        "gender_ece": expected_calibration_error(gender_reliability(answers)),
         "interval_coverage": _mean(covered),
+        "interval_coverage_ci": _bootstrap(covered),
         "interval_width": _mean((high - low)[found]),
     }
 
 
-def report(answers: Answers, recipe: Interval) -> dict[str, Any]:
-    """`score` of all faces, and of each age band, gender and race."""
+def report(answers: Answers, recipe: Interval, policy: GenderPolicy) -> dict[str, Any]:
+    """`score` of all faces, and of each age band, gender and race, one by one and crossed."""
     bands = {
         f"{low}-{high}": (low <= answers.ages) & (answers.ages <= high) for low, high in AGE_BANDS
     }
     genders = {"female": answers.is_female, "male": ~answers.is_female}
     races = {race: answers.races == race for race in sorted(set(answers.races.tolist()) - {""})}
-    groups = {"by_age_band": bands, "by_gender": genders, "by_race": races}
+    crossed = {
+        " ".join(names): np.logical_and.reduce(chosen)
+        for names, chosen in (
+            zip(*parts, strict=True)
+            for parts in itertools.product(bands.items(), genders.items(), races.items())
+        )
+    }
+    groups = {
+        "by_age_band": bands,
+        "by_gender": genders,
+        "by_race": races,
+        "by_age_gender_race": crossed,
+    }
     return {
-        **score(answers, recipe),
+        **score(answers, recipe, policy),
         **{
             title: {
-                name: score(answers.where(chosen), recipe)
+                name: score(answers.where(chosen), recipe, policy)
                 for name, chosen in group.items()
                 if chosen.any()
             }
             for title, group in groups.items()
         },
+        "gender_reliability": gender_reliability(answers),
     }
+
+
+def gender_reliability(answers: Answers) -> list[dict[str, float | int]]:
+    """How often answers of about equal confidence were right: bins over 0.5 to 1, none empty."""
+    confidence = answers.gender_confidence
+    correct = ~answers.missed & ((answers.female_probability > 0.5) == answers.is_female)
+    place = np.minimum((confidence - 0.5) * 2 * CONFIDENCE_BINS, CONFIDENCE_BINS - 1).astype(int)
+    return [
+        {
+            "n": int((place == i).sum()),
+            "confidence": round(float(confidence[place == i].mean()), 4),
+            "accuracy": round(float(correct[place == i].mean()), 4),
+        }
+        for i in np.unique(place)
+    ]
+
+
+def expected_calibration_error(bins: list[dict[str, float | int]]) -> float | None:
+    """Mean distance of accuracy and confidence, bins weighted by n (Naeini et al. 2015)."""
+    if not bins:
+        return None
+    distance = [abs(row["accuracy"] - row["confidence"]) for row in bins]
+    return round(float(np.average(distance, weights=[row["n"] for row in bins])), 4)
 
 
 def _mean(values: NDArray[Any]) -> float | None:
     return round(float(values.mean()), 4) if len(values) else None
+
+
+def _bootstrap(values: NDArray[Any]) -> tuple[float, float] | None:
+    if not len(values):
+        return None
+    drawn = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
+    low, high = np.quantile(values[drawn].mean(axis=1), (0.025, 0.975))
+    return round(float(low), 4), round(float(high), 4)

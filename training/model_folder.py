@@ -11,6 +11,7 @@ from functions.predict.manifest import (
     DETECTOR,
     ESTIMATOR,
     MANIFEST,
+    AgeRegion,
     File,
     GenderPolicy,
     Input,
@@ -37,7 +38,9 @@ def uncalibrated(name: str, folder: Path, chip_size: int, training: dict[str, An
         version=files[ESTIMATOR].sha256[:12],
         files=files,
         input=Input(chip_size=chip_size, template=tuple(map(tuple, TEMPLATE.tolist()))),
-        interval=Interval(coverage=0.9, lower_quantile=0.05, upper_quantile=0.95, offset=0.0),
+        interval=Interval(
+            coverage=0.9, regions=(AgeRegion(first_age=0, lowest=0.05, highest=0.95),)
+        ),
         gender=GenderPolicy(uncertain_below=0.5),
         training=training,
         licence=LICENCE,

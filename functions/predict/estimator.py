@@ -67,19 +67,25 @@ def median_age(age_probabilities: Probabilities) -> NDArray[np.float64]:
     return quantile(age_probabilities, 0.5)
 
 
+def mid_cumulative(age_probabilities: Probabilities) -> NDArray[np.float64]:
+    """Share of each distribution below the middle of each age, `[n, ages] -> [n, ages]`, 0 to 1."""
+    shares: NDArray[np.float64] = np.cumsum(age_probabilities, axis=1, dtype=np.float64)
+    return (shares - age_probabilities / 2) / shares[:, -1:]
+
+
 def interval(
     age_probabilities: Probabilities, recipe: Interval
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Lowest and highest whole year of the interval answered, both included, `[n]` each.
 
-    Rounded inwards, which for whole-year labels covers exactly what the real-valued interval does;
-    never empty: it holds at least the year of the median.
+    Never empty: it holds at least the year of the median.
     """
-    low = quantile(age_probabilities, recipe.lower_quantile) - recipe.offset
-    high = quantile(age_probabilities, recipe.upper_quantile) + recipe.offset
-    middle = np.rint(median_age(age_probabilities))
-    oldest = age_probabilities.shape[1] - 1
-    return (
-        np.minimum(np.ceil(low), middle).clip(0, oldest).astype(np.int64),
-        np.maximum(np.floor(high), middle).clip(0, oldest).astype(np.int64),
-    )
+    ages = np.arange(age_probabilities.shape[1])
+    firsts = [region.first_age for region in recipe.regions]
+    region = np.searchsorted(firsts, ages, side="right") - 1
+    lowest = np.array([region.lowest for region in recipe.regions])[region]
+    highest = np.array([region.highest for region in recipe.regions])[region]
+    below = mid_cumulative(age_probabilities)
+    inside = (lowest <= below) & (below <= highest)
+    inside |= ages == np.rint(median_age(age_probabilities))[:, None]
+    return inside.argmax(axis=1), ages[-1] - inside[:, ::-1].argmax(axis=1)

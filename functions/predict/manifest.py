@@ -28,17 +28,31 @@ class Input(_Part):
     """Where the five landmarks belong, as fractions of the chip's side."""
 
 
-class Interval(_Part):
-    """How an age interval is made: two quantiles of the age distribution, widened by `offset`.
+class AgeRegion(_Part):
+    """Which ages of one region belong to the interval of a face.
 
-    Conformalized quantile regression (Romano, Patterson, Candès 2019).
+    Age a does while the share of the face's distribution below it, half of its own included, lies
+    between the two.
+    """
+
+    first_age: int = Field(ge=0)
+    """Years; the region ends where the next begins."""
+    lowest: float = Field(ge=0, le=1)
+    highest: float = Field(ge=0, le=1)
+
+
+class Interval(_Part):
+    """How an age interval is made: from the first to the last age that its region lets in.
+
+    Label-conditional conformal prediction (Vovk, Gammerman, Shafer 2005, section 4.5): what is let
+    in was fitted for each region of true ages apart, so that the interval holds for children and
+    the old as for others.
     """
 
     coverage: float = Field(gt=0, lt=1)
-    lower_quantile: float = Field(gt=0, lt=0.5)
-    upper_quantile: float = Field(gt=0.5, lt=1)
-    offset: float
-    """Years; negative where the plain quantiles were wider than needed."""
+    """Share of faces whose age the interval is meant to hold."""
+    regions: tuple[AgeRegion, ...] = Field(min_length=1)
+    """In the order of their ages, the first from age 0."""
 
 
 class GenderPolicy(_Part):

@@ -1,16 +1,15 @@
 import numpy as np
 import pytest
 
-from functions.predict.estimator import interval
-from functions.predict.manifest import Interval
+from functions.predict.estimator import AGES, interval
 from training.calibrate import (
+    REGIONS,
     age_temperature,
-    conformal_offset,
+    conformal_interval,
+    conformal_regions,
     gender_temperature,
     temper_ages,
 )
-
-PLAIN = Interval(coverage=0.9, lower_quantile=0.05, upper_quantile=0.95, offset=0)
 
 
 def faces(rng: np.random.Generator, n: int):  # type: ignore[no-untyped-def]
@@ -44,16 +43,30 @@ def test_intervals_cover_as_promised_however_wrong_the_distributions(
 ) -> None:
     density, ages = faces(rng, 12_000)
     answered = temper_ages(density, 1 / sharpness)
-    offset = conformal_offset(answered[:2000], ages[:2000], PLAIN)
-    low, high = interval(answered[2000:], PLAIN.model_copy(update={"offset": offset}))
+    fitted = conformal_interval(answered[:2000], ages[:2000], 0.9)
+    low, high = interval(answered[2000:], fitted)
     covered = (low <= ages[2000:]) & (ages[2000:] <= high)
     assert covered.mean() == pytest.approx(0.9, abs=0.02)
 
 
-def test_the_offset_is_the_quantile_with_the_finite_sample_correction() -> None:
-    certain = np.zeros((9, 101))
-    certain[:, 50] = 1  # quantiles 49.55 and 50.45
-    ages = np.array([50, 51, 52, 53, 54, 55, 56, 57, 58])
-    assert conformal_offset(certain, ages, PLAIN) == pytest.approx(58 - 50.45)
-    with pytest.raises(ValueError, match="too few"):
-        conformal_offset(certain[:8], ages[:8], PLAIN)
+def test_intervals_hold_for_the_old_whose_ages_are_guessed_too_low(
+    rng: np.random.Generator,
+) -> None:
+    density, ages = faces(rng, 12_000)
+    old = ages >= 60
+    density[old] = np.roll(density[old], -8, axis=1)
+    fitted = conformal_interval(density[:3000], ages[:3000], 0.9)
+    low, high = interval(density[3000:], fitted)
+    covered = (low <= ages[3000:]) & (ages[3000:] <= high)
+    assert covered.mean() == pytest.approx(0.9, abs=0.02)
+    assert covered[old[3000:]].mean() > 0.86
+
+
+def test_a_region_s_bounds_are_order_statistics_with_the_finite_sample_correction() -> None:
+    even = np.full((39, AGES), 1 / AGES)
+    ages = np.arange(20, 59)
+    regions = conformal_regions(even, ages, 0.1)
+    assert [region.first_age for region in regions] == list(REGIONS)
+    adults = regions[2]  # floor(40 * 0.05) = 2: the second smallest and largest
+    assert (adults.lowest, adults.highest) == pytest.approx((21.5 / AGES, 57.5 / AGES))
+    assert (regions[0].lowest, regions[0].highest) == (0, 1)  # no child: everything is let in

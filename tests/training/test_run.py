@@ -21,6 +21,7 @@ from functions.predict.photo import Photo
 from functions.predict.pipeline import Pipeline
 from tests.conftest import DATA, ROOT, encoded
 from training.quantize import dequantize
+from training.report import END, START
 
 RECIPE = """
 name = "tiny"
@@ -180,6 +181,26 @@ def test_int8_answers_as_fp32_does_and_is_smaller(run: Path) -> None:
     np.testing.assert_allclose(a.female_probability, b.female_probability, atol=0.02)
 
 
+def test_a_mirrored_export_answers_the_same_for_a_chip_and_its_mirror_image(
+    run: Path, data: Path, chips: Path
+) -> None:
+    out = data / "mirrored"
+    succeed("export", run / "model.pt", "--chips", chips, "--out", out, "--mirror")
+    plain, mirrored = (
+        Estimator((folder / "age_gender.onnx").read_bytes())
+        for folder in (run / "int8-fp32", data / "mirrored-fp32")
+    )
+    faces = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    flipped = np.ascontiguousarray(faces[:, :, ::-1])
+    one, other = mirrored.estimate(faces), mirrored.estimate(flipped)
+    np.testing.assert_allclose(one.age_probabilities, other.age_probabilities, atol=1e-5)
+    both = [np.log(plain.estimate(view).age_probabilities) for view in (faces, flipped)]
+    mean = np.exp(np.mean(both, axis=0))
+    mean /= mean.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(one.age_probabilities, mean, atol=1e-5)
+    assert artifacts.load(out.as_uri()).manifest.training["mirrored"] is True
+
+
 def test_calibration_rewrites_graph_and_manifest_together(run: Path, data: Path) -> None:
     folder = data / "calibrated"
     shutil.copytree(run / "int8", folder)
@@ -187,7 +208,7 @@ def test_calibration_rewrites_graph_and_manifest_together(run: Path, data: Path)
     succeed("calibrate", "--model", folder, *labelled(data, "calibration"))
     after = artifacts.load(folder.as_uri()).manifest
     assert after.version != before.version
-    assert after.interval.offset != 0
+    assert after.interval != before.interval
     assert after.gender.uncertain_below == 0.8
     assert after.training["calibration"]["n"] == 12
     temperature = after.training["calibration"]["age_temperature"]
@@ -321,3 +342,36 @@ def test_models_of_other_shapes_have_no_mean(run: Path, data: Path, tmp_path: Pa
     assert result.returncode == 1
     assert "another network" in result.stderr
     assert not (tmp_path / "m.pt").exists()
+
+
+def test_a_report_is_written_from_results_alone(run: Path, data: Path) -> None:
+    folder, out = data / "reported", data / "report"
+    shutil.copytree(run / "int8", folder)
+    succeed("calibrate", "--model", folder, *labelled(data, "calibration"))
+    out.mkdir()
+    for name, splits in (("test", ["test"]), ("all", ["test", "val"])):
+        arguments = [*labelled(data, ""), "--json", out / f"{name}.json"]
+        at = arguments.index("")
+        arguments[at : at + 1] = splits
+        succeed("evaluate", "--model", folder, *arguments)
+    readme, card = out / "README.md", out / "CARD.md"
+    readme.write_text(f"before\n{START}\nstale\n{END}\nafter\n")
+    arguments = ["--model", folder, "--out", card, "--readme", readme]
+    succeed("report", out / "test.json", out / "all.json", *arguments)
+    results = {name: json.loads((out / f"{name}.json").read_text()) for name in ("test", "all")}
+    version = artifacts.load(folder.as_uri()).manifest.version
+    for text in (card.read_text(), readme.read_text()):
+        assert version in text
+        for name, title in (("test", "`test` | 8 |"), ("all", "`test + val` | 16 |")):
+            assert title in text
+            assert f"| {results[name]['age_mae']:.2f} (" in text
+            assert f"| {results[name]['gender_accuracy']:.1%} (" in text
+    assert readme.read_text().startswith("before\n<!--")
+    assert readme.read_text().endswith("-->\nafter\n")
+    assert "stale" not in readme.read_text()
+    for picture in ("error", "coverage", "reliability"):
+        assert f"card/{picture}.png" in card.read_text()
+        assert (out / "card" / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
+    other = training("report", out / "test.json", "--model", run / "int8", *arguments[2:])
+    assert other.returncode == 1
+    assert "Evaluate the folder again" in other.stderr

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from functions.predict.estimator import AGES, interval, median_age, quantile
-from functions.predict.manifest import Interval
+from functions.predict.manifest import AgeRegion, Interval
 from functions.predict.pipeline import Pipeline
 
 
@@ -32,18 +32,34 @@ def test_scale_does_not_matter() -> None:
     np.testing.assert_allclose(median_age(probabilities), median_age(probabilities * 7))
 
 
-def test_the_interval_is_the_quantiles_widened_and_rounded_inwards() -> None:
-    recipe = Interval(coverage=0.9, lower_quantile=0.05, upper_quantile=0.95, offset=2.25)
-    low, high = interval(peaked(30), recipe)  # quantiles 29.55 and 30.45
-    assert (low.item(), high.item()) == (28, 32)
+def recipe(*regions: tuple[int, float, float]) -> Interval:
+    return Interval(
+        coverage=0.9,
+        regions=tuple(
+            AgeRegion(first_age=first, lowest=lowest, highest=highest)
+            for first, lowest, highest in regions
+        ),
+    )
 
 
-def test_the_interval_never_leaves_the_ages_nor_its_median() -> None:
-    narrow = Interval(coverage=0.9, lower_quantile=0.05, upper_quantile=0.95, offset=-9)
-    low, high = interval(peaked(0, 50, 100), narrow)
+def test_the_interval_lets_in_ages_by_the_share_of_the_distribution_below_them() -> None:
+    even = np.zeros((1, AGES), np.float32)
+    even[0, 20:40] = 0.05  # below age 20: 0.025, below 21: 0.075, ...
+    low, high = interval(even, recipe((0, 0.05, 0.95)))
+    assert (low.item(), high.item()) == (21, 38)
+
+
+def test_every_age_follows_the_rule_of_its_own_region() -> None:
+    even = np.zeros((1, AGES), np.float32)
+    even[0, 20:40] = 0.05
+    low, high = interval(even, recipe((0, 0.3, 0.95), (25, 0.05, 0.7)))
+    assert (low.item(), high.item()) == (25, 33)  # 20 to 24 lie below 0.3; 34 above 0.7
+
+
+def test_the_interval_is_never_empty_and_never_leaves_the_ages() -> None:
+    low, high = interval(peaked(0, 50, 100), recipe((0, 0.6, 0.6)))
     assert low.tolist() == high.tolist() == [0, 50, 100]
-    wide = Interval(coverage=0.9, lower_quantile=0.05, upper_quantile=0.95, offset=400)
-    low, high = interval(peaked(50), wide)
+    low, high = interval(peaked(50), recipe((0, 0, 1)))
     assert (low.item(), high.item()) == (0, 100)
 
 
