@@ -113,7 +113,10 @@ def _taught(
 ) -> NDArray[np.float16] | None:
     if teacher is None:
         return None
-    targets: NDArray[np.float16] = np.load(soft_targets(teacher, folder), mmap_mode="r")[rows]
+    path = soft_targets(teacher, folder)
+    if not path.exists():
+        raise ValueError(f"{path} does not exist. Make it with `python -m training teach`.")
+    targets: NDArray[np.float16] = np.load(path, mmap_mode="r")[rows]
     return targets
 
 

@@ -17,8 +17,8 @@ from functions.files import whole
 from functions.predict.estimator import AGES
 from training import loop, model
 from training.augment import to_float
-from training.dataset import CHIPS, soft_targets
-from training.recipe import Recipe
+from training.dataset import CHIPS, LABELS, read_labels, soft_targets
+from training.recipe import HELD_OUT, Recipe
 
 _BATCH = 128
 
@@ -26,15 +26,19 @@ _BATCH = 128
 def teach(weights: list[Path], folder: Path, out: Path, device: torch.device) -> Path:
     """Writes float16 `[chips, AGES + 1]`, age probabilities and female probability; its path.
 
-    Each answer is the mean over the models and over the chip and its mirror image.
+    Each answer is the mean over the models and over the chip and its mirror image; of held-out
+    faces, which nobody may learn from, it is NaN.
     """
     chips = np.load(folder / CHIPS, mmap_mode="r")
+    labels = read_labels(folder / LABELS)
+    rows = np.array([i for i, row in labels.items() if row.get("split") not in HELD_OUT])
     models = [model.trained(path) for path in weights]
-    answers = np.empty((len(chips), AGES + 1), np.float16)
-    for start in tqdm(range(0, len(chips), _BATCH), desc=folder.name, unit="batch"):
-        batch = torch.from_numpy(np.array(chips[start : start + _BATCH])).to(device)
+    answers = np.full((len(chips), AGES + 1), np.nan, np.float16)
+    for start in tqdm(range(0, len(rows), _BATCH), desc=folder.name, unit="batch"):
+        some = rows[start : start + _BATCH]
+        batch = torch.from_numpy(chips[some]).to(device)
         parts = [_answers(net.to(device), recipe, batch) for net, recipe in models]
-        answers[start : start + _BATCH] = np.mean(parts, axis=0)
+        answers[some] = np.mean(parts, axis=0)
     path = soft_targets(out, folder)
     out.mkdir(parents=True, exist_ok=True)
     with whole(path) as partial, partial.open("wb") as file:

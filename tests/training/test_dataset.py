@@ -49,3 +49,8 @@ def test_a_teacher_s_answers_go_with_their_faces(folder: Path, tmp_path: Path) -
         dataset.joined(dataset.read(folder, ("val",)), dataset.read_genders(folder, 3, 1)).taught
         is None
     )
+
+
+def test_a_teacher_that_did_not_answer_is_a_sentence(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="training teach"):
+        dataset.read(folder, ("val",), teacher=tmp_path / "nobody")
