@@ -1,6 +1,8 @@
 """Model folder -> verified bytes. Nothing is used whose sha256 differs from the manifest's."""
 
 import hashlib
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,6 +13,9 @@ from pydantic import ValidationError
 from functions.predict.manifest import DETECTOR, ESTIMATOR, MANIFEST, Manifest
 
 EMBEDDED: Final = Path(__file__).parent / "models"
+
+Read = Callable[[str], bytes]
+"""A file's name -> its bytes; raises `OSError`."""
 
 
 class ArtifactError(ValueError):
@@ -27,43 +32,68 @@ class ModelFiles:
 
 
 def load(uri: str) -> ModelFiles:
-    """Reads and verifies a model folder named by a `file://` URI; raises `ArtifactError`."""
-    parts = urlsplit(uri)
-    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
-        raise ArtifactError(
-            f"The model URI {uri} is not of a kind that can be read: use file:///path/to/folder."
-        )
-    folder = Path(unquote(parts.path))
+    """Reads and verifies a model folder named by a `file://` or `s3://` URI.
+
+    Where the folder is named by a sha256, as `training publish` names it, its manifest must have
+    that. Raises `ArtifactError`.
+    """
+    read = _reader(uri)
+    data = _bytes_of(MANIFEST, uri, read)
+    name = uri.rstrip("/").rpartition("/")[2]
+    if re.fullmatch(r"[0-9a-f]{64}", name):
+        _check(MANIFEST, uri, data, name)
     try:
-        manifest = Manifest.model_validate_json(_read(folder / MANIFEST))
+        manifest = Manifest.model_validate_json(data)
     except ValidationError as error:
-        raise ArtifactError(f"{folder / MANIFEST} is not a valid manifest: {error}") from error
+        raise ArtifactError(f"{MANIFEST} in {uri} is not a valid manifest: {error}") from error
     return ModelFiles(
         manifest,
-        estimator=_verified(folder, ESTIMATOR, manifest),
-        detector=_verified(folder, DETECTOR, manifest),
+        estimator=_verified(ESTIMATOR, uri, read, manifest),
+        detector=_verified(DETECTOR, uri, read, manifest),
     )
 
 
-def _verified(folder: Path, name: str, manifest: Manifest) -> bytes:
+def _reader(uri: str) -> Read:
+    parts = urlsplit(uri)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        folder = Path(unquote(parts.path))
+        return lambda name: (folder / name).read_bytes()
+    if parts.scheme == "s3" and parts.netloc:
+        from functions.predict.s3 import S3Folder  # its import costs more than a local model
+
+        return S3Folder(parts.netloc, parts.path).read
+    raise ArtifactError(
+        f"The model URI {uri} is not of a kind that can be read: use file:///path/to/folder or "
+        "s3://bucket/path."
+    )
+
+
+def _verified(name: str, uri: str, read: Read, manifest: Manifest) -> bytes:
     if name not in manifest.files:
-        raise ArtifactError(f"The manifest in {folder} does not list {name}.")
-    # The detector is not ours to copy into every model folder; the embedded one serves them all.
-    shared = name == DETECTOR and not (folder / name).exists()
-    data = _read((EMBEDDED if shared else folder) / name)
-    digest = hashlib.sha256(data).hexdigest()
-    expected = manifest.files[name].sha256
-    if digest != expected:
-        raise ArtifactError(
-            f"{name} in {folder} has sha256 {digest}, but its manifest says {expected}. "
-            "Publish the folder again, or fetch it again."
-        )
+        raise ArtifactError(f"The manifest in {uri} does not list {name}.")
+    data = _bytes_of(name, uri, read)
+    _check(name, uri, data, manifest.files[name].sha256)
     return data
 
 
-def _read(path: Path) -> bytes:
+def _check(name: str, uri: str, data: bytes, expected: str) -> None:
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != expected:
+        raise ArtifactError(
+            f"{name} in {uri} has sha256 {digest} where {expected} is expected. "
+            "Publish the folder again, or fetch it again."
+        )
+
+
+def _bytes_of(name: str, uri: str, read: Read) -> bytes:
     try:
-        return path.read_bytes()
+        return read(name)
+    except FileNotFoundError as error:
+        # The detector is not ours to copy into every folder; the embedded one serves them all.
+        embedded = EMBEDDED / name
+        if name == DETECTOR and embedded.exists():
+            return embedded.read_bytes()
+        hint = " Run scripts/setup to fetch it." if name == DETECTOR else ""
+        raise ArtifactError(f"There is no {name} in {uri}.{hint}") from error
     except OSError as error:
-        hint = " Run scripts/setup to fetch it." if path.name == DETECTOR else ""
-        raise ArtifactError(f"{path} cannot be read: {error.strerror}.{hint}") from error
+        raise ArtifactError(f"{name} in {uri} cannot be read: {error}.") from error

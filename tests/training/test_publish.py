@@ -2,51 +2,16 @@
 
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
-import httpx2
 import pytest
 
 from functions.predict import artifacts
 from functions.predict.artifacts import EMBEDDED, ArtifactError
 from functions.predict.manifest import DETECTOR, ESTIMATOR, MANIFEST
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
 from training.publish import PublishError, content_hash, publish
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    port = free_port()
-    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1"]
-    with subprocess.Popen(
-        [*command, "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "Running on" in line:
-                break
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
-
-
-@pytest.fixture
-def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A client of an empty S3 with one bucket."""
-    httpx2.post(f"{endpoint}/moto-api/reset").raise_for_status()
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="bucket")
-    return client
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 import json
 import shutil
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from functions.predict import artifacts
 from functions.predict.artifacts import EMBEDDED, ArtifactError
 from functions.predict.manifest import DETECTOR, ESTIMATOR, MANIFEST
+from training.publish import publish
 
 
 @pytest.fixture
@@ -71,3 +74,48 @@ def test_a_folder_name_with_spaces_is_read(
     spaced = tmp_path_factory.mktemp("model folder") / "ä 1"
     shutil.copytree(folder, spaced)
     assert artifacts.load(spaced.as_uri()).manifest.name
+
+
+@pytest.fixture
+def published(s3: Any, folder: Path) -> str:
+    """The URI of the embedded folder on S3."""
+    return publish(folder, "s3://bucket/models")
+
+
+def test_a_published_folder_is_read_from_s3(published: str) -> None:
+    assert artifacts.load(published) == artifacts.load(EMBEDDED.as_uri())
+
+
+def test_an_object_with_other_bytes_is_refused(s3: Any, published: str) -> None:
+    key = f"{published.removeprefix('s3://bucket/')}{ESTIMATOR}"
+    s3.put_object(Bucket="bucket", Key=key, Body=b"other")
+    with pytest.raises(ArtifactError, match=rf"{ESTIMATOR}.*sha256"):
+        artifacts.load(published)
+
+
+def test_another_manifest_than_the_folder_is_named_for_is_refused(s3: Any, published: str) -> None:
+    key = f"{published.removeprefix('s3://bucket/')}{MANIFEST}"
+    text = s3.get_object(Bucket="bucket", Key=key)["Body"].read()
+    s3.put_object(Bucket="bucket", Key=key, Body=text + b"\n")
+    with pytest.raises(ArtifactError, match=rf"{MANIFEST}.*sha256"):
+        artifacts.load(published)
+
+
+def test_a_missing_object_is_named(s3: Any, published: str) -> None:
+    s3.delete_object(Bucket="bucket", Key=f"{published.removeprefix('s3://bucket/')}{ESTIMATOR}")
+    with pytest.raises(ArtifactError, match=f"no {ESTIMATOR}"):
+        artifacts.load(published)
+
+
+def test_a_missing_bucket_is_a_sentence(s3: Any) -> None:
+    with pytest.raises(ArtifactError, match=MANIFEST):
+        artifacts.load("s3://nowhere/models")
+
+
+def test_an_s3_that_never_answers_is_given_up(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(ArtifactError, match=r"cannot be read: .*[Tt]imeout"):
+            artifacts.load("s3://bucket/models")
