@@ -8,6 +8,7 @@ calibrated is the very file that answers, quantisation and detection included.
 
 import itertools
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from functions.files import whole
-from functions.predict.estimator import AGES, interval, mid_cumulative
+from functions.predict.estimator import AGES, interval, median_age, mid_cumulative
 from functions.predict.manifest import ESTIMATOR, AgeRegion, GenderPolicy, Interval, Manifest
+from training.metrics import AGE_BANDS
 from training.model_folder import describe, write_manifest
 
 Floats = NDArray[np.floating]
@@ -29,15 +31,20 @@ UNCERTAIN_BELOW = 0.8
 REGIONS = (0, 10, 20, 60)
 """First ages of children, teenagers, adults and the old, whose intervals are fitted apart."""
 
+KNEE = 60
+"""Years up to which `age_tilt` leaves the ages as likely as they are."""
+TILTED = np.maximum(0, np.arange(AGES) - KNEE) / 10
+
+_TILTS = np.linspace(0, 1, 41)
 _TEMPERATURES = np.geomspace(0.25, 4, 401)
 _MISS_RATE_STEP = 0.005
 _TINY = 1e-30
 _NEARLY_0 = 1e-7  # about float32's distance from 1 to its neighbour
 
 
-def temper_ages(probabilities: Floats, temperature: float) -> Floats:
-    """softmax(log p / T), `[n, ages] -> [n, ages]`."""
-    logits = np.log(np.maximum(probabilities, _TINY)) / temperature
+def temper_ages(probabilities: Floats, temperature: float, tilt: float = 0) -> Floats:
+    """softmax(log p / T + tilt * slope), `[n, ages] -> [n, ages]`; see `age_tilt`."""
+    logits = np.log(np.maximum(probabilities, _TINY)) / temperature + tilt * TILTED
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     tempered: Floats = weights / weights.sum(axis=1, keepdims=True)
     return tempered
@@ -52,6 +59,24 @@ def age_temperature(probabilities: Floats, ages: NDArray[np.int64]) -> float:
         return float(-np.log(np.maximum(likelihood, _TINY)).mean())
 
     return float(min(_TEMPERATURES, key=loss))
+
+
+def age_tilt(probabilities: Floats, ages: NDArray[np.int64]) -> float:
+    """How much likelier the old are made, per decade past `KNEE`, than their few labels made them.
+
+    A correction for the prior of the training set (Saerens, Latinne, Decaestecker 2002) in one
+    parameter: that with the least absolute error of the median, averaged over age bands, in which
+    the old count for as much as the many young.
+    """
+    bands = [
+        ages_in for low, high in AGE_BANDS if (ages_in := (low <= ages) & (ages <= high)).any()
+    ]
+
+    def error(tilt: float) -> float:
+        distance = np.abs(median_age(temper_ages(probabilities, 1, tilt)) - ages)
+        return float(np.mean([distance[band].mean() for band in bands]))
+
+    return float(min(_TILTS, key=error))
 
 
 def gender_temperature(female: Floats, is_female: NDArray[np.bool_]) -> float:
@@ -118,12 +143,13 @@ def calibrate(
     """Fits on a folder's own answers, then rewrites its graph and manifest; returns the latter."""
     for_age = age_temperature(age_probabilities, ages)
     for_gender = gender_temperature(female_probability, is_female)
+    tilt = age_tilt(temper_ages(age_probabilities, for_age), ages)
     model = onnx.load(str(folder / ESTIMATOR))
-    total = {
-        name: _multiply(model, name, factor)
-        for name, factor in (("age_temperature", for_age), ("gender_temperature", for_gender))
-    }
-    tempered = temper_ages(age_probabilities, for_age)
+    _change(model, "age_temperature", lambda old: old * for_age)
+    _change(model, "gender_temperature", lambda old: old * for_gender)
+    _change(model, "age_bias", lambda old: old / for_age + tilt * TILTED)
+    fitted = {"n": len(ages), "age_temperature": for_age, "gender_temperature": for_gender}
+    tempered = temper_ages(age_probabilities, for_age, tilt)
 
     with whole(folder / ESTIMATOR) as partial:
         onnx.save(model, str(partial))
@@ -135,18 +161,20 @@ def calibrate(
             "interval": conformal_interval(tempered, ages, manifest.interval.coverage),
             "gender": GenderPolicy(uncertain_below=UNCERTAIN_BELOW),
             "metrics": {},
-            "training": manifest.training | {"calibration": {"n": len(ages), **total}},
+            "training": manifest.training | {"calibration": fitted | {"age_tilt": tilt}},
         }
     )
     write_manifest(folder, calibrated)
     return calibrated
 
 
-def _multiply(model: onnx.ModelProto, name: str, factor: float) -> float:
-    """Multiplies a scalar initialiser of the graph; returns its new value."""
+def _change(
+    model: onnx.ModelProto, name: str, change: Callable[[NDArray[np.float32]], Floats]
+) -> None:
+    """Changes an initialiser of the graph, from what it is: a folder may be calibrated again."""
     for tensor in model.graph.initializer:
         if tensor.name == name:
-            value = (numpy_helper.to_array(tensor) * factor).astype(np.float32)
+            value = change(numpy_helper.to_array(tensor)).astype(np.float32)
             tensor.CopyFrom(numpy_helper.from_array(value, name))
-            return float(value.item())
+            return
     raise ValueError(f"The graph has no initialiser named {name}: export the weights again.")

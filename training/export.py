@@ -2,10 +2,11 @@
 
     python -m training export runs/NAME/model.pt --chips runs/data/utkface --out runs/NAME/int8
 
-The temperatures are initialisers of the graph, 1 until `training calibrate` sets them.
+Temperatures and bias are initialisers of the graph, 1 and 0 until `training calibrate` sets them.
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,22 +119,33 @@ def export(weights: Path, chips: Path, out: Path, mirrored: bool = False) -> dic
 
 
 def end_in_probabilities(path: Path) -> None:
-    """Appends softmax and sigmoid with temperatures, which `calibrate` finds by their names.
+    """Appends softmax and sigmoid with temperatures and a bias, which `calibrate` finds by name.
 
     Added after optimisation and quantisation, which would fold a temperature of 1 away.
     """
     graph_model = onnx.load(str(path))
     graph = graph_model.graph
+    one, none = np.ones((), np.float32), np.zeros(AGES, np.float32)
+    shape: Sequence[str | int]
     outputs = []
-    ends: tuple[tuple[str, str, str, str, list[str | int]], ...] = (
-        ("age_logits", "Softmax", "age_probabilities", "age_temperature", ["n", AGES]),
-        ("female_logits", "Sigmoid", "female_probability", "gender_temperature", ["n"]),
-    )
-    for logits, function, probability, temperature, shape in ends:
-        graph.initializer.append(numpy_helper.from_array(np.ones((), np.float32), temperature))
-        tempered = f"{logits}_tempered"
-        graph.node.append(helper.make_node("Div", [logits, temperature], [tempered]))
-        graph.node.append(helper.make_node(function, [tempered], [probability]))
+    for logits, steps, function, probability, shape in (
+        (
+            "age_logits",
+            [("Div", "age_temperature", one), ("Add", "age_bias", none)],
+            *("Softmax", "age_probabilities", ("n", AGES)),
+        ),
+        (
+            "female_logits",
+            [("Div", "gender_temperature", one)],
+            *("Sigmoid", "female_probability", ("n",)),
+        ),
+    ):
+        last = logits
+        for operation, name, value in steps:
+            graph.initializer.append(numpy_helper.from_array(value, name))
+            graph.node.append(helper.make_node(operation, [last, name], [f"{logits}_{name}"]))
+            last = f"{logits}_{name}"
+        graph.node.append(helper.make_node(function, [last], [probability]))
         outputs.append(helper.make_tensor_value_info(probability, TensorProto.FLOAT, shape))
     del graph.output[:]
     graph.output.extend(outputs)

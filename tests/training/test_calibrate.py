@@ -3,8 +3,10 @@ import pytest
 
 from functions.predict.estimator import AGES, interval
 from training.calibrate import (
+    KNEE,
     REGIONS,
     age_temperature,
+    age_tilt,
     conformal_interval,
     conformal_regions,
     gender_temperature,
@@ -28,6 +30,17 @@ def test_the_temperature_undoes_over_and_under_confidence(
     density, ages = faces(rng, 3000)
     wrong = temper_ages(density, 1 / sharpness)
     assert age_temperature(wrong, ages) == pytest.approx(sharpness, rel=0.08)
+
+
+def test_the_old_who_were_rare_in_training_are_made_likelier(rng: np.random.Generator) -> None:
+    density, ages = faces(rng, 3000)
+    for_rare = np.exp(-0.5 * np.maximum(0, np.arange(AGES) - KNEE) / 10)
+    shrunk = density * for_rare
+    shrunk /= shrunk.sum(axis=1, keepdims=True)
+    tilt = age_tilt(shrunk, ages)
+    assert tilt == pytest.approx(0.5, abs=0.15)
+    np.testing.assert_allclose(temper_ages(shrunk, 1, 0.5), density, atol=1e-6)
+    assert age_tilt(density, ages) == pytest.approx(0, abs=0.15)
 
 
 def test_the_gender_temperature_undoes_overconfidence(rng: np.random.Generator) -> None:
