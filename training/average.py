@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 
 from functions.files import whole
+from training.recipe import Recipe
 
 
 def average(weights: list[Path], out: Path) -> None:
     """Writes a model.pt whose every weight is the mean of the others'; raises `ValueError` where
-    they are not of one shape. It carries the recipe of the first.
+    they are not of one shape. It carries the recipe of the first, named after its own folder.
     """
     saved = [torch.load(path, map_location="cpu", weights_only=True) for path in weights]
     states = [run["model"] for run in saved]
@@ -20,6 +21,11 @@ def average(weights: list[Path], out: Path) -> None:
         if {n: w.shape for n, w in state.items()} != {n: w.shape for n, w in states[0].items()}:
             raise ValueError(f"{path} holds another network than {weights[0]}.")
     mean = {name: torch.stack([s[name] for s in states]).mean(dim=0) for name in states[0]}
+    recipes = [Recipe.model_validate_json(run["recipe"]) for run in saved]
+    members = ", ".join(recipe.name for recipe in recipes)
+    recipe = recipes[0].model_copy(
+        update={"name": out.parent.name, "description": f"The mean of {members}."}
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
     with whole(out) as partial:
-        torch.save(saved[0] | {"model": mean}, partial)
+        torch.save({"model": mean, "recipe": recipe.model_dump_json()}, partial)

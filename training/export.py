@@ -105,8 +105,12 @@ def export(weights: Path, chips: Path, out: Path, mirrored: bool = False) -> dic
         "int8": _compare(int8, val_chips.numpy(), expected, MAX_INT8_DIFFERENCE),
     }
     trained_on = dataset.read_labels(chips / dataset.LABELS, recipe.train_splits)
+    data = f"{chips.name}: {len(trained_on)} faces with age and gender"
+    if recipe.gender_faces:
+        ages = "ages by own models" if recipe.teacher else "no age"
+        data += f"; {recipe.gender_faces} of CelebA with gender, {ages}"
     training = {
-        "data": f"{chips.name}: {len(trained_on)} faces; {recipe.gender_faces} with gender alone",
+        "data": data,
         "recipe": recipe.model_dump(mode="json"),
         "mirrored": mirrored,
         "weights_sha256": sha256(weights),

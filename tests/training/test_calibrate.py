@@ -76,10 +76,10 @@ def test_intervals_hold_for_the_old_whose_ages_are_guessed_too_low(
 
 
 def test_a_region_s_bounds_are_order_statistics_with_the_finite_sample_correction() -> None:
+    ages = np.repeat(np.arange(20, 30), 4)[:39]
     even = np.full((39, AGES), 1 / AGES)
-    ages = np.arange(20, 59)
-    regions = conformal_regions(even, ages, 0.1)
+    regions = conformal_regions(even, ages, 0.2)
     assert [region.first_age for region in regions] == list(REGIONS)
-    adults = regions[2]  # floor(40 * 0.05) = 2: the second smallest and largest
-    assert (adults.lowest, adults.highest) == pytest.approx((21.5 / AGES, 57.5 / AGES))
+    twenties = regions[2]  # floor(40 * 0.1) = 4: the fourth smallest and largest
+    assert (twenties.lowest, twenties.highest) == pytest.approx((20.5 / AGES, 28.5 / AGES))
     assert (regions[0].lowest, regions[0].highest) == (0, 1)  # no child: everything is let in

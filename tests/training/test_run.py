@@ -315,9 +315,10 @@ def test_batches_that_cannot_be_cut_evenly_are_refused(data: Path, chips: Path) 
 def test_a_student_learns_from_the_mean_of_two_teachers(run: Path, data: Path, chips: Path) -> None:
     weights, soup = run / "model.pt", data / "soup" / "model.pt"
     succeed("average", weights, weights, "--out", soup)
-    one, mean = (torch.load(path, weights_only=True)["model"] for path in (weights, soup))
-    for name, weight in one.items():
-        torch.testing.assert_close(mean[name], weight)
+    one, mean = (torch.load(path, weights_only=True) for path in (weights, soup))
+    for name, weight in one["model"].items():
+        torch.testing.assert_close(mean["model"][name], weight)
+    assert json.loads(mean["recipe"])["name"] == "soup"
     succeed("teach", weights, soup, "--chips", chips, "--out", data / "teacher")
     answers = np.load(data / "teacher" / "chips.npy")
     assert answers.shape == (52, 102)
