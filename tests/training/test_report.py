@@ -26,7 +26,7 @@ def test_the_results_are_those_in_the_manifest_of_the_embedded_file(path: Path) 
 
 
 def test_card_and_readme_are_what_the_results_say(tmp_path: Path) -> None:
-    assert [path.stem for path in RESULTS] == ["all", "test", "test-wide"]
+    assert [path.stem for path in RESULTS] == ["all", "test-wide", "test"]
     readme, card = tmp_path / "README.md", tmp_path / CARD.name
     shutil.copy(ROOT / "README.md", readme)
     report(RESULTS, artifacts.EMBEDDED, card, readme)
