@@ -108,8 +108,8 @@ def _evaluate(args: argparse.Namespace) -> None:
         short = {key: value for key, value in figures.items() if key not in LONG}
         metrics = manifest.metrics | {name: {"through": args.through, **short}}
         write_manifest(args.model, manifest.model_copy(update={"metrics": metrics}))
-    shown = (item for item in figures.items() if isinstance(item[1], int | float | None))
-    print("  ".join(f"{key} {value}" for key, value in shown))
+    shown = [key for key, value in figures.items() if not isinstance(value, dict | list | tuple)]
+    print("  ".join(f"{key} {figures[key]}" for key in shown if not key.endswith("_ci")))
 
 
 def _report(args: argparse.Namespace) -> None:
