@@ -19,7 +19,7 @@ from onnx import numpy_helper
 from functions.files import whole
 from functions.predict.estimator import AGES, interval, median_age, mid_cumulative
 from functions.predict.manifest import ESTIMATOR, AgeRegion, GenderPolicy, Interval, Manifest
-from training.metrics import AGE_BANDS
+from training.metrics import AGE_BANDS, in_age_bands
 from training.model_folder import describe, write_manifest
 
 Floats = NDArray[np.floating]
@@ -32,6 +32,7 @@ REGIONS = tuple(low for low, _ in AGE_BANDS)
 """First ages of the regions whose intervals are fitted apart: those that figures are told by."""
 
 REGION_SLACK = 0.02
+"""By how much less than promised a region may be covered, so that all together are as promised."""
 
 KNEE = 60
 """Years up to which `age_tilt` leaves the ages as likely as they are."""
@@ -70,9 +71,7 @@ def age_tilt(probabilities: Floats, ages: NDArray[np.int64]) -> float:
     parameter: that with the least absolute error of the median, averaged over age bands, in which
     the old count for as much as the many young.
     """
-    bands = [
-        ages_in for low, high in AGE_BANDS if (ages_in := (low <= ages) & (ages <= high)).any()
-    ]
+    bands = [band for band in in_age_bands(ages) if band.any()]
 
     def error(tilt: float) -> float:
         distance = np.abs(median_age(temper_ages(probabilities, 1, tilt)) - ages)
@@ -104,8 +103,8 @@ def conformal_regions(
     """
     below = np.take_along_axis(mid_cumulative(probabilities), ages[:, None], axis=1)[:, 0]
     regions = []
-    for first, end in itertools.pairwise((*REGIONS, AGES)):
-        shares = np.sort(below[(first <= ages) & (ages < end)])
+    for first, in_region in zip(REGIONS, in_age_bands(ages), strict=True):
+        shares = np.sort(below[in_region])
         rank = math.floor((len(shares) + 1) * miss_rate / 2)
         # Of too few faces to tell, every age is let in, as the definition has it.
         lowest, highest = (shares[rank - 1], shares[-rank]) if rank else (0.0, 1.0)
@@ -120,9 +119,7 @@ def conformal_interval(probabilities: Floats, ages: NDArray[np.int64], coverage:
     so holds ages between two regions that neither lets in. The miss rate, one for all regions, is
     raised until that surplus is gone, or a region falls short by more than `REGION_SLACK`.
     """
-    regions = [
-        (first <= ages) & (ages < end) for first, end in itertools.pairwise((*REGIONS, AGES))
-    ]
+    regions = [region for region in in_age_bands(ages) if region.any()]
 
     def fitted(miss_rate: float) -> Interval:
         bounds = conformal_regions(probabilities, ages, miss_rate)
@@ -131,7 +128,7 @@ def conformal_interval(probabilities: Floats, ages: NDArray[np.int64], coverage:
     def covers(recipe: Interval) -> bool:
         low, high = interval(probabilities, recipe)
         covered = (low <= ages) & (ages <= high)
-        by_region = [covered[ages_in].mean() for ages_in in regions if ages_in.any()]
+        by_region = [covered[region].mean() for region in regions]
         return bool(covered.mean() >= coverage and min(by_region) >= coverage - REGION_SLACK)
 
     promised = 1 - coverage

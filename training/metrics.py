@@ -40,6 +40,12 @@ class Answers:
     missed: NDArray[np.bool_]
 
     @property
+    def gender_correct(self) -> NDArray[np.bool_]:
+        """Whether the likelier gender is the labelled one; a missed face is not."""
+        correct: NDArray[np.bool_] = (self.female_probability > 0.5) == self.is_female
+        return ~self.missed & correct
+
+    @property
     def gender_confidence(self) -> NDArray[np.float32]:
         """Probability of the likelier gender; a missed face is a confident error."""
         likelier: NDArray[np.float32] = np.maximum(
@@ -64,7 +70,7 @@ def score(answers: Answers, recipe: Interval, policy: GenderPolicy) -> dict[str,
     error = median_age(answers.age_probabilities) - answers.ages
     low, high = interval(answers.age_probabilities, recipe)
     covered = found & (low <= answers.ages) & (answers.ages <= high)
-    correct = found & ((answers.female_probability > 0.5) == answers.is_female)
+    correct = answers.gender_correct
     answered = answers.gender_confidence >= policy.uncertain_below
     in_protocol = (PROTOCOL_AGES.start <= answers.ages) & (answers.ages < PROTOCOL_AGES.stop)
     protocol_age = PROTOCOL_AGES.start + median_age(answers.age_probabilities[:, PROTOCOL_AGES])
@@ -88,11 +94,15 @@ def score(answers: Answers, recipe: Interval, policy: GenderPolicy) -> dict[str,
     }
 
 
+def in_age_bands(ages: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
+    """Which of the faces `[n]` are in each of `AGE_BANDS`."""
+    return [(low <= ages) & (ages <= high) for low, high in AGE_BANDS]
+
+
 def report(answers: Answers, recipe: Interval, policy: GenderPolicy) -> dict[str, Any]:
     """`score` of all faces, and of each age band, gender and race, one by one and crossed."""
-    bands = {
-        f"{low}-{high}": (low <= answers.ages) & (answers.ages <= high) for low, high in AGE_BANDS
-    }
+    titles = [f"{low}-{high}" for low, high in AGE_BANDS]
+    bands = dict(zip(titles, in_age_bands(answers.ages), strict=True))
     genders = {"female": answers.is_female, "male": ~answers.is_female}
     races = {race: answers.races == race for race in sorted(set(answers.races.tolist()) - {""})}
     crossed = {
@@ -124,8 +134,7 @@ def report(answers: Answers, recipe: Interval, policy: GenderPolicy) -> dict[str
 
 def gender_reliability(answers: Answers) -> list[dict[str, float | int]]:
     """How often answers of about equal confidence were right: bins over 0.5 to 1, none empty."""
-    confidence = answers.gender_confidence
-    correct = ~answers.missed & ((answers.female_probability > 0.5) == answers.is_female)
+    confidence, correct = answers.gender_confidence, answers.gender_correct
     place = np.minimum((confidence - 0.5) * 2 * CONFIDENCE_BINS, CONFIDENCE_BINS - 1).astype(int)
     return [
         {

@@ -23,8 +23,7 @@ def curves(log: Path, out: Path) -> None:
         axes.set_title(name.replace("_", " "))
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
-    with whole(out) as partial:
-        figure.savefig(partial)
+    _save(figure, out)
 
 
 def rows_of_images(rows: dict[str, NDArray[Any]], out: Path) -> None:
@@ -38,19 +37,17 @@ def rows_of_images(rows: dict[str, NDArray[Any]], out: Path) -> None:
             axes.imshow(np.clip(image, 0, 1))
             axes.set_xticks([])
             axes.set_yticks([])
-    with whole(out) as partial:
-        figure.savefig(partial)
+    _save(figure, out)
 
 
 def error_by_group(groups: dict[str, Any], out: Path) -> None:
     """Mean absolute error of age with its 95 % interval, and bias, by group."""
     figure, axes = _bars(groups, "age_mae", "years")
     bias = [group["age_bias"] for group in groups.values()]
-    axes.plot(range(len(groups)), bias, "o", color="black", label="bias")
+    axes.plot(range(len(groups)), bias, "o", color="black")
     axes.axhline(0, color="black", linewidth=0.6)
     axes.set_title("age error (bars) and bias (dots)")
-    with whole(out) as partial:
-        figure.savefig(partial)
+    _save(figure, out)
 
 
 def coverage_by_group(groups: dict[str, Any], promised: float, out: Path) -> None:
@@ -59,8 +56,7 @@ def coverage_by_group(groups: dict[str, Any], promised: float, out: Path) -> Non
     axes.axhline(promised, color="black", linewidth=0.8, linestyle="--")
     axes.set_ylim(0.5, 1)
     axes.set_title(f"the interval holds; promised {promised:.0%}")
-    with whole(out) as partial:
-        figure.savefig(partial)
+    _save(figure, out)
 
 
 def reliability(bins: list[dict[str, Any]], out: Path) -> None:
@@ -79,8 +75,7 @@ def reliability(bins: list[dict[str, Any]], out: Path) -> None:
     axes.set_ylabel("share right")
     axes.set_title("perceived gender")
     axes.grid(alpha=0.3)
-    with whole(out) as partial:
-        figure.savefig(partial)
+    _save(figure, out)
 
 
 def _bars(groups: dict[str, Any], name: str, unit: str) -> tuple[Figure, Axes]:
@@ -94,3 +89,8 @@ def _bars(groups: dict[str, Any], name: str, unit: str) -> tuple[Figure, Axes]:
     axes.set_ylabel(unit)
     axes.grid(axis="y", alpha=0.3)
     return figure, axes
+
+
+def _save(figure: Figure, out: Path) -> None:
+    with whole(out) as partial:
+        figure.savefig(partial)

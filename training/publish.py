@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.predict import artifacts
 from functions.predict.manifest import DETECTOR, ESTIMATOR, MANIFEST
+from training.model_folder import sha256
 
 
 class PublishError(ValueError):
@@ -23,7 +24,7 @@ class PublishError(ValueError):
 
 def content_hash(folder: Path) -> str:
     """sha256 of the manifest, which holds that of every other file: 64 hex digits."""
-    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    return sha256(folder / MANIFEST)
 
 
 def publish(folder: Path, destination: str) -> str:

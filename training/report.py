@@ -36,6 +36,9 @@ def report(results: list[Path], model: Path, card: Path, readme: Path) -> None:
     """
     manifest = artifacts.load(model.resolve().as_uri()).manifest
     scored = sorted((_read(path, manifest) for path in results), key=lambda one: int(one["n"]))
+    text = readme.read_text()
+    if START not in text or END not in text:
+        raise ValueError(f"{readme} does not have the lines {START} and {END}.")
     largest = scored[-1]
     pictures = card.with_name(card.stem.lower())
     pictures.mkdir(exist_ok=True)
@@ -45,9 +48,6 @@ def report(results: list[Path], model: Path, card: Path, readme: Path) -> None:
     )
     plots.reliability(largest["gender_reliability"], pictures / "reliability.png")
     write_whole(card, _card(manifest, scored, pictures.name))
-    text = readme.read_text()
-    if START not in text or END not in text:
-        raise ValueError(f"{readme} does not have the lines {START} and {END}.")
     before, after = text.split(START)[0], text.split(END)[1]
     write_whole(readme, f"{before}{START}\n{overall(manifest, scored)}\n{END}{after}")
 

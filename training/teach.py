@@ -15,9 +15,10 @@ from tqdm import tqdm
 
 from functions.files import whole
 from functions.predict.estimator import AGES
-from training import loop, model
+from training import model
 from training.augment import to_float
 from training.dataset import CHIPS, LABELS, read_labels, soft_targets
+from training.finetune import predict
 from training.recipe import HELD_OUT, Recipe
 
 _BATCH = 128
@@ -52,9 +53,7 @@ def _answers(net: model.AgeGenderNet, recipe: Recipe, chips: torch.Tensor) -> ND
     pixels = to_float(chips, recipe.model.image_size)
     both = []
     for view in (pixels, pixels.flip(3)):
-        with loop.autocast(recipe, chips.device):
-            age_logits, female_logits = net(view)
-        ages, female = age_logits.float().softmax(dim=1), female_logits.float().sigmoid()
-        both.append(torch.cat([ages, female[:, None]], dim=1))
+        age_logits, female_logits = predict(net, view, recipe)
+        both.append(torch.cat([age_logits.softmax(dim=1), female_logits.sigmoid()[:, None]], dim=1))
     answer: NDArray[np.float32] = torch.stack(both).mean(dim=0).cpu().numpy()
     return answer
