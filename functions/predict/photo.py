@@ -30,6 +30,8 @@ _TO_UPRIGHT: Final = {
 }
 _SWAPS_SIDES: Final = {5, 6, 7, 8}
 _JPEG_REDUCTIONS: Final = (8, 4, 2)
+_STRIP: Final = 128
+"""Rows copied at a time."""
 
 Pixels = NDArray[np.uint8]
 
@@ -132,7 +134,7 @@ class Photo:
             raise UndecodablePhoto(
                 "The photo is damaged or incomplete and cannot be decoded. Save it again."
             ) from error
-        return np.asarray(rgb)
+        return _to_array(rgb)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -152,4 +154,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _to_array(rgb: Image.Image) -> Pixels:
+    """As `numpy.asarray`, which would hold a large photo twice more while it copies."""
+    pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
+    for top in range(0, rgb.height, _STRIP):
+        bottom = min(top + _STRIP, rgb.height)
+        pixels[top:bottom] = np.asarray(rgb.crop((0, top, rgb.width, bottom)))
+    return pixels

@@ -1,6 +1,6 @@
 """The public JSON contract."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -99,3 +99,9 @@ class Problem(_Schema):
     title: str
     status: int
     detail: str = Field(description="What was wrong with this request, and what to do.")
+
+    @classmethod
+    def of(cls, status: int, title: str, detail: str) -> Self:
+        """The problem whose kind is told by its title."""
+        kind = f"urn:apparent:problem:{title.lower().replace(' ', '-')}"
+        return cls(type=kind, title=title, status=status, detail=detail)

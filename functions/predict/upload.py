@@ -44,9 +44,9 @@ async def photo_bytes(request: Request, max_bytes: int) -> bytes:
     content_type = request.headers.get("content-type", "")
     if not _is(content_type, _MULTIPART):
         _require_image(content_type)
-        data = await _read(request, max_bytes, max_bytes)
+        data = await body_of(request, max_bytes, max_bytes)
     else:
-        body = await _read(request, max_bytes + _MULTIPART_OVERHEAD, max_bytes)
+        body = await body_of(request, max_bytes + _MULTIPART_OVERHEAD, max_bytes)
         data = await _image_field(request.headers, body)
         if len(data) > max_bytes:
             raise _too_large(max_bytes)
@@ -55,7 +55,8 @@ async def photo_bytes(request: Request, max_bytes: int) -> bytes:
     return data
 
 
-async def _read(request: Request, limit: int, max_bytes: int) -> bytes:
+async def body_of(request: Request, limit: int, max_bytes: int) -> bytes:
+    """At most `limit` bytes; raises `PhotoTooLarge`, which speaks of `max_bytes`."""
     body = bytearray()
     seen = 0
     async for chunk in request.stream():

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from functions.predict.app import create_app
 from functions.predict.settings import SettingsError, from_environment
@@ -47,6 +47,13 @@ class AnnouncingServer(uvicorn.Server):
         print(f"Apparent: http://{host}:{port}/  (Ctrl-C ends it)", flush=True)
 
 
+def listen(app: ASGIApp, host: str, port: int) -> None:
+    """Serves an application until it is interrupted."""
+    config = uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False)
+    with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn after it shut down
+        AnnouncingServer(config).run()
+
+
 def local_app() -> FastAPI:
     """API and page as one application, set up from the environment."""
     app = create_app(from_environment(os.environ))
@@ -65,11 +72,7 @@ def main() -> int:
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    config = uvicorn.Config(
-        app, host=args.host, port=args.port, log_level="warning", server_header=False
-    )
-    with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn after it shut down
-        AnnouncingServer(config).run()
+    listen(app, args.host, args.port)
     return 0
 
 

@@ -1,180 +1,23 @@
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx2
-import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from PIL import Image
 
 from functions.predict.app import MAX_WAITING, create_app
+from functions.predict.artifacts import EMBEDDED
+from functions.predict.loader import Loader
 from functions.predict.settings import Settings
-from tests.conftest import encoded
-from tests.functions.predict.test_photo import png_header
-
-PREDICT = "/api/v1/predict"
-GREY = np.full((80, 60, 3), 127, np.uint8)
-
-
-def post(
-    client: TestClient, data: bytes, name: str = "a.jpg", kind: str = "image/jpeg"
-) -> httpx2.Response:
-    return client.post(PREDICT, files={"image": (name, data, kind)})
-
-
-def problem(response: httpx2.Response, status: int) -> dict[str, Any]:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    body: dict[str, Any] = response.json()
-    assert body.keys() == {"type", "title", "status", "detail"}
-    assert body["status"] == status
-    assert body["type"].startswith("urn:apparent:problem:")
-    return body
-
-
-def test_the_answer_has_the_contract_s_shape(client: TestClient, collins: bytes) -> None:
-    response = post(client, collins)
-    assert response.status_code == 200
-    assert response.headers["cache-control"] == "no-store"
-    body = response.json()
-    assert body.keys() == {"model", "image", "faces", "faces_found", "timing_ms"}
-    assert body["image"] == {"width": 512, "height": 512}
-    assert body["timing_ms"].keys() == {"decode", "detect", "estimate", "total"}
-    assert len(body["model"]["version"]) == 12
-    (face,) = body["faces"]
-    assert face.keys() == {"box", "detection_score", "landmarks", "age", "gender"}
-    assert face["box"].keys() == {"x", "y", "width", "height"}
-    assert [point.keys() for point in face["landmarks"]] == [{"x", "y"}] * 5
-    assert face["age"].keys() == {"years", "low", "high", "coverage"}
-    assert face["age"]["coverage"] == 0.9
-    assert face["gender"].keys() == {"label", "probability"}
-
-
-@pytest.mark.parametrize("kind", ["image/jpeg", "image/webp", "application/octet-stream", ""])
-def test_a_raw_body_is_answered_as_a_form_is(client: TestClient, collins: bytes, kind: str) -> None:
-    raw = client.post(PREDICT, content=collins, headers={"content-type": kind})
-    assert raw.status_code == 200
-    assert raw.json()["faces"] == post(client, collins).json()["faces"]
-
-
-def test_no_face_is_an_answer(client: TestClient) -> None:
-    response = post(client, encoded(GREY))
-    assert response.status_code == 200
-    assert response.json()["faces"] == []
-
-
-@pytest.mark.parametrize(
-    ("name", "data"),
-    [
-        ("animated.gif", encoded(Image.new("RGB", (40, 40)), "GIF", save_all=True,
-                                 append_images=[Image.new("RGB", (40, 40), "red")])),
-        ("cmyk.jpg", encoded(Image.new("CMYK", (40, 40)), "JPEG")),
-        ("grey16.png", encoded(np.full((40, 40), 40_000, np.uint16))),
-        ("palette.png", encoded(Image.new("P", (40, 40)))),
-        ("bilevel.png", encoded(Image.new("1", (40, 40)))),
-        ("alpha.webp", encoded(Image.new("RGBA", (40, 40)), "WEBP")),
-        ("one_pixel.png", encoded(Image.new("RGB", (1, 1)))),
-    ],
-)  # fmt: skip
-def test_unusual_photos_are_answered(client: TestClient, name: str, data: bytes) -> None:
-    response = post(client, data, name)
-    assert response.status_code == 200, response.text
-    assert response.json()["faces"] == []
-
-
-def test_an_empty_photo_is_malformed(client: TestClient) -> None:
-    assert "empty" in problem(post(client, b""), 400)["detail"]
-    problem(client.post(PREDICT, content=b"", headers={"content-type": "image/png"}), 400)
-    problem(client.post(PREDICT), 400)
-
-
-def test_a_missing_field_is_malformed(client: TestClient, collins: bytes) -> None:
-    response = client.post(PREDICT, files={"photo": ("a.jpg", collins, "image/jpeg")})
-    assert "'image'" in problem(response, 400)["detail"]
-
-
-def test_a_text_field_is_not_a_photo(client: TestClient) -> None:
-    body = b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\nhello\r\n--x--\r\n'
-    kind = {"content-type": "multipart/form-data; boundary=x"}
-    problem(client.post(PREDICT, content=body, headers=kind), 400)
-
-
-@pytest.mark.parametrize(
-    "kind",
-    ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=x"],
-)
-@pytest.mark.parametrize(
-    "body", [b"", b"junk", b"--x\r\n\r\n--x", b"--x\r\nA: b\r\n\r\nc\r\n--x--"]
-)
-def test_a_broken_form_is_malformed(client: TestClient, kind: str, body: bytes) -> None:
-    problem(client.post(PREDICT, content=body, headers={"content-type": kind}), 400)
-
-
-@pytest.mark.parametrize("kind", ["text/plain", "application/json", "video/mp4"])
-def test_another_type_is_refused(client: TestClient, collins: bytes, kind: str) -> None:
-    problem(client.post(PREDICT, content=collins, headers={"content-type": kind}), 415)
-    problem(post(client, collins, kind=kind), 415)
-
-
-def test_text_named_jpg_is_not_an_image(client: TestClient) -> None:
-    assert "not an image" in problem(post(client, b"hello, I am a photo"), 415)["detail"]
-
-
-def test_a_truncated_photo_is_undecodable(client: TestClient, collins: bytes) -> None:
-    problem(post(client, collins[: len(collins) // 2]), 422)
-
-
-def test_a_header_of_too_many_pixels_is_undecodable(client: TestClient) -> None:
-    detail = problem(post(client, png_header(50_000, 50_000), "huge.png", "image/png"), 422)[
-        "detail"
-    ]
-    assert "pixels" in detail
-
-
-@pytest.mark.parametrize("size", [7_000_000, 40_000_000])
-def test_a_large_body_is_refused(client: TestClient, size: int) -> None:
-    problem(post(client, bytes(size)), 413)
-    problem(client.post(PREDICT, content=bytes(size), headers={"content-type": "image/png"}), 413)
+from tests.functions.predict.test_contract import post, problem
 
 
 def test_a_photo_of_exactly_the_limit_is_looked_at(client: TestClient, collins: bytes) -> None:
     limit = Settings().max_bytes
     assert post(client, collins + bytes(limit - len(collins))).status_code == 200
     problem(post(client, collins + bytes(limit - len(collins) + 1)), 413)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_random_damage_never_breaks_the_service(
-    client: TestClient, collins: bytes, seed: int
-) -> None:
-    rng = np.random.default_rng(seed)
-    sources = [collins] + [
-        encoded(rng.integers(0, 256, (40, 50, 3), dtype=np.uint8), kind)
-        for kind in ("PNG", "WEBP", "GIF", "BMP", "AVIF")
-    ]
-    for source in sources:
-        for _ in range(10):
-            data = bytearray(source)
-            for place in rng.integers(0, min(len(data), 700), 4):
-                data[place] = rng.integers(256)
-            status = post(client, bytes(data)).status_code
-            assert status in (200, 415, 422)
-
-
-def test_wrong_path_and_method_are_problems_too(client: TestClient) -> None:
-    problem(client.get("/api/v1/nothing"), 404)
-    problem(client.get(PREDICT), 405)
-
-
-def test_the_manifest_is_served(client: TestClient) -> None:
-    body = client.get("/api/v1/model").json()
-    assert body["files"]["age_gender.onnx"]["sha256"].startswith(body["version"])
-    assert {"input", "interval", "gender", "metrics", "training", "licence", "intended_use"} <= set(
-        body
-    )
 
 
 def test_health_needs_no_model_and_the_rest_says_503(tmp_path: Path, collins: bytes) -> None:
@@ -185,6 +28,24 @@ def test_health_needs_no_model_and_the_rest_says_503(tmp_path: Path, collins: by
         problem(response, 503)
         assert response.headers["retry-after"] == "1"
         problem(client.get("/api/v1/model"), 503)
+
+
+def test_a_model_that_comes_later_is_found(tmp_path: Path, collins: bytes) -> None:
+    settings = Settings(model_uri=(tmp_path / "model").as_uri())
+    with TestClient(create_app(settings, Loader(settings, patience=0))) as client:
+        problem(post(client, collins), 503)
+        shutil.copytree(EMBEDDED, tmp_path / "model")
+        assert post(client, collins).status_code == 200
+
+
+def test_a_model_that_failed_is_not_asked_for_by_every_request(
+    tmp_path: Path, collins: bytes
+) -> None:
+    settings = Settings(model_uri=(tmp_path / "model").as_uri())
+    with TestClient(create_app(settings, Loader(settings, patience=3600))) as client:
+        problem(post(client, collins), 503)
+        shutil.copytree(EMBEDDED, tmp_path / "model")
+        problem(post(client, collins), 503)
 
 
 def test_more_photos_than_may_wait_are_throttled_until_some_are_done(collins: bytes) -> None:
@@ -200,17 +61,6 @@ def test_more_photos_than_may_wait_are_throttled_until_some_are_done(collins: by
         assert post(client, collins).status_code == 200
         assert post(client, b"").status_code == 400
         assert post(client, collins).status_code == 200
-
-
-def test_the_description_and_its_page_need_no_other_host(client: TestClient) -> None:
-    description = client.get("/api/v1/openapi.json").json()
-    assert set(description["paths"]) == {"/api/v1/predict", "/api/v1/health", "/api/v1/model"}
-    statuses = set(description["paths"][PREDICT]["post"]["responses"])
-    assert {"200", "400", "413", "415", "422", "429", "503"} <= statuses
-    page = client.get("/api/v1/docs").text
-    assert "POST /api/v1/predict" in page
-    assert "<script" not in page
-    assert 'src="' not in page
 
 
 @pytest.fixture

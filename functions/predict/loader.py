@@ -1,0 +1,58 @@
+"""Opens the pipeline of a running service, in the background, and again later where that failed."""
+
+import logging
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from functions.predict import artifacts
+from functions.predict.pipeline import Pipeline
+from functions.predict.settings import Settings
+
+logger = logging.getLogger("apparent")
+
+
+class ModelUnavailable(RuntimeError):
+    """No verified model could be loaded; the message says when to try again."""
+
+
+class Loader:
+    """Starts opening the networks at once, on a thread, while the rest of the service starts."""
+
+    def __init__(self, settings: Settings, threads: int = 0, patience: float = 30) -> None:
+        """`threads` per network run, 0 for one per core.
+
+        Where the model was not available it is asked for again, by the first request after
+        `patience` seconds.
+        """
+        self._settings, self._threads, self._patience = settings, threads, patience
+        self._executor = ThreadPoolExecutor(1, "model")
+        self._attempt = self._executor.submit(self._open)
+        self._failed_at = 0.0
+
+    def attempt(self) -> Future[Pipeline]:
+        """The pipeline, once it is open, or `ModelUnavailable`."""
+        failed = self._attempt.done() and self._attempt.exception() is not None
+        if failed and time.monotonic() >= self._failed_at + self._patience:
+            self._attempt = self._executor.submit(self._open)
+        return self._attempt
+
+    def wait(self) -> None:
+        """Returns when the attempt under way has ended, well or with an unavailable model."""
+        error = self._attempt.exception()
+        if error is not None and not isinstance(error, ModelUnavailable):
+            raise error
+
+    def _open(self) -> Pipeline:
+        settings = self._settings
+        try:
+            files = artifacts.load(settings.model_uri)
+        except artifacts.ArtifactError as error:
+            logger.error("The model is not available: %s", error)
+            self._failed_at = time.monotonic()
+            raise ModelUnavailable(
+                "The model could not be loaded. It is asked for again every "
+                f"{self._patience:.0f} seconds; try later."
+            ) from error
+        pipeline = Pipeline(files, settings.max_pixels, self._threads)
+        pipeline.warm_up()
+        return pipeline

@@ -1,0 +1,232 @@
+"""What the image does beyond the HTTP contract, on AWS's emulator."""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from functions.predict.artifacts import EMBEDDED
+from functions.predict.manifest import ESTIMATOR, MANIFEST
+from scripts.commands.emulator import Emulator, emulator, engine
+from scripts.commands.gateway import MAX_BODY, gateway_app
+from scripts.commands.serve import SITE
+from tests.conftest import ROOT, encoded
+from tests.functions.predict.test_contract import PREDICT, post, problem
+from training.publish import publish
+
+pytestmark = [pytest.mark.container, pytest.mark.usefixtures("image")]
+VERSION = json.loads((EMBEDDED / MANIFEST).read_text())["version"]
+
+
+@contextmanager
+def function(timeout: int = 15, **options: Any) -> Iterator[tuple[TestClient, Emulator]]:
+    """A client of a container of its own, and its log."""
+    with (
+        emulator(timeout=timeout, **options) as running,
+        TestClient(gateway_app(running.address, timeout, SITE)) as client,
+    ):
+        yield client, running
+
+
+def inspect(image: str, template: str) -> str:
+    command = [engine(), "image", "inspect", "--format", template, image]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def reports(running: Emulator) -> list[dict[str, Any]]:
+    """The function's own lines of log, which are JSON."""
+    return [json.loads(line) for line in running.log if line.startswith("{")]
+
+
+def test_the_image_is_small_unprivileged_and_says_what_it_holds(image: str) -> None:
+    assert int(inspect(image, "{{.Size}}")) <= 330_000_000
+    assert inspect(image, "{{.Config.User}}") == "993:990"
+    labels = json.loads(inspect(image, "{{json .Config.Labels}}"))
+    assert labels["apparent.model.sha256"].startswith(VERSION)
+    assert re.fullmatch(r"\d+\.\d+\.\d+", labels["org.opencontainers.image.version"])
+
+
+def test_the_page_is_served_beside_the_api(container: httpx2.Client) -> None:
+    response = container.get("/")
+    assert "text/html" in response.headers["content-type"]
+    assert "default-src 'self'" in response.headers["content-security-policy"]
+
+
+def test_photos_sent_at_once_are_all_answered(
+    container: httpx2.Client, collins: bytes, hopper: bytes
+) -> None:
+    photos = [collins, hopper] * 6
+    with ThreadPoolExecutor(len(photos)) as pool:
+        answers = list(pool.map(lambda photo: post(container, photo).json(), photos))
+    assert [answer["image"]["height"] for answer in answers] == [512, 600] * 6
+    assert all(answer["faces"] == answers[i % 2]["faces"] for i, answer in enumerate(answers))
+
+
+def test_more_photos_than_may_wait_are_throttled(container: httpx2.Client, hopper: bytes) -> None:
+    with ThreadPoolExecutor(60) as pool:
+        statuses = list(pool.map(lambda _: post(container, hopper).status_code, range(60)))
+    assert set(statuses) == {200, 429}
+
+
+def test_a_photo_of_lambda_s_limit_is_answered_and_one_byte_more_is_not(
+    container: httpx2.Client, collins: bytes
+) -> None:
+    jpeg = {"content-type": "image/jpeg"}
+    fitting = collins + bytes(MAX_BODY - len(collins))
+    assert container.post(PREDICT, content=fitting, headers=jpeg).status_code == 200
+    problem(container.post(PREDICT, content=fitting + b"\0", headers=jpeg), 413)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+def test_the_most_pixels_accepted_fit_into_the_least_memory(
+    container: httpx2.Client, kind: str
+) -> None:
+    photo = encoded(Image.new("RGB", (7071, 7071), "teal"), kind)
+    assert post(container, photo).status_code == 200
+
+
+def test_it_logs_and_measures_but_tells_nothing_of_the_photo(hopper: bytes) -> None:
+    with function() as (client, running):
+        answer = post(client, hopper).json()
+        post(client, hopper[:5000])
+    lines = [line for line in reports(running) if line.get("message") == "answered"]
+    assert [line["status"] for line in lines] == [200, 422]
+    assert [line["cold_start"] for line in lines] == [True, False]
+    assert all(line["function_request_id"] for line in lines)
+    assert lines[0]["faces"] == 1
+    assert lines[0]["model_version"] == VERSION
+    assert {"decode_ms", "detect_ms", "estimate_ms", "total_ms"} <= lines[0].keys()
+    metrics = [line for line in reports(running) if "_aws" in line]
+    assert [line["estimate_ms"] for line in metrics if "estimate_ms" in line] == [
+        [lines[0]["estimate_ms"]]
+    ]
+    (face,) = answer["faces"]
+    told = {key for line in lines + metrics for key in line}
+    assert not told & {"age", "years", "gender", "label", "box", "landmarks", "image", "width"}
+    log = "\n".join(running.log)
+    assert str(face["age"]["years"]) not in log
+    assert str(face["gender"]["probability"]) not in log
+    assert str(face["landmarks"][0]["x"]) not in log
+
+
+def test_nothing_is_written_while_it_works(hopper: bytes) -> None:
+    with function() as (client, running):
+        assert post(client, hopper).status_code == 200
+        command = [engine(), "exec", running.name, "find", "/tmp", "-type", "f"]
+        assert subprocess.run(command, check=True, capture_output=True).stdout == b""
+        command = [engine(), "exec", running.name, "touch", "/var/task/file"]
+        assert subprocess.run(command, check=False, capture_output=True).returncode != 0
+
+
+def test_a_photo_that_exhausts_the_memory_harms_only_itself(hopper: bytes) -> None:
+    with function(memory=300) as (client, running):
+        assert post(client, hopper).status_code == 200
+        problem(post(client, encoded(np.zeros((7000, 7000, 3), np.uint8))), 502)
+        assert any("killed" in line for line in running.log)
+        assert post(client, hopper).status_code == 200
+
+
+@pytest.fixture
+def on_s3(s3: Any, endpoint: str) -> dict[str, str]:
+    """The embedded model, published; the environment of a function that takes it from there."""
+    return {
+        "APPARENT_MODEL_URI": publish(EMBEDDED, "s3://bucket/models"),
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+def test_the_model_is_taken_from_s3(on_s3: dict[str, str], hopper: bytes) -> None:
+    with function(environment=on_s3, network="host") as (client, _):
+        assert post(client, hopper).json()["model"]["version"] == VERSION
+        assert client.get("/api/v1/model").json()["version"] == VERSION
+
+
+def test_another_file_than_the_manifest_s_is_refused_and_the_log_says_so(
+    s3: Any, on_s3: dict[str, str], hopper: bytes
+) -> None:
+    key = on_s3["APPARENT_MODEL_URI"].removeprefix("s3://bucket/") + ESTIMATOR
+    s3.put_object(Bucket="bucket", Key=key, Body=b"other")
+    with function(environment=on_s3, network="host") as (client, running):
+        problem(post(client, hopper), 503)
+        problem(client.get("/api/v1/model"), 503)
+        assert client.get("/api/v1/health").status_code == 200
+    (alarm,) = [line for line in reports(running) if line.get("level") == "ERROR"]
+    assert f"{ESTIMATOR} in {on_s3['APPARENT_MODEL_URI']} has sha256" in alarm["message"]
+
+
+def test_a_missing_object_is_503(s3: Any, on_s3: dict[str, str], hopper: bytes) -> None:
+    key = on_s3["APPARENT_MODEL_URI"].removeprefix("s3://bucket/") + MANIFEST
+    s3.delete_object(Bucket="bucket", Key=key)
+    with function(environment=on_s3, network="host") as (client, running):
+        problem(post(client, hopper), 503)
+    assert any(f"no {MANIFEST}" in line.get("message", "") for line in reports(running))
+
+
+@pytest.mark.parametrize(("timeout", "status"), [(15, 503), (2, 504)])
+def test_an_s3_that_hangs_ends_in_an_answer(
+    on_s3: dict[str, str], hopper: bytes, timeout: int, status: int
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        hanging = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        with function(timeout, environment=on_s3 | hanging, network="host") as (client, _):
+            problem(post(client, hopper), status)
+
+
+def test_a_container_that_is_gone_is_a_problem_too(hopper: bytes) -> None:
+    with function() as (client, running):
+        subprocess.run([engine(), "kill", running.name], check=True, capture_output=True)
+        problem(post(client, hopper), 502)
+
+
+@contextmanager
+def connections(running: Emulator, log: Path) -> Iterator[set[tuple[str, int]]]:
+    """Hosts and ports that anything in the container tries to reach, filled in at the end."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not on PATH")
+    command = [engine(), "inspect", "--format", "{{.State.Pid}}", running.name]
+    pid = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    command = ["strace", "-f", "-e", "trace=connect,sendto,sendmsg", "-o", str(log), "-p", pid]
+    reached: set[tuple[str, int]] = set()
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as trace:
+        assert trace.stderr is not None
+        assert "attached" in trace.stderr.readline()
+        yield reached
+        trace.terminate()
+    inet = r'sin6?_port=htons\((\d+)\).*?inet_(?:addr\(|pton\(AF_INET6, )"([^"]+)"'
+    reached |= {(host, int(port)) for port, host in re.findall(inet, log.read_text())}
+
+
+@pytest.mark.parametrize("model", ["embedded", "s3"])
+def test_it_tries_to_reach_no_host_but_s3(
+    on_s3: dict[str, str], endpoint: str, hopper: bytes, tmp_path: Path, model: str
+) -> None:
+    environment = on_s3 if model == "s3" else {}
+    with function(environment=environment, network="host") as (client, running):
+        with connections(running, tmp_path / "trace") as reached:
+            assert post(client, hopper).status_code == 200
+        s3 = ("127.0.0.1", int(endpoint.rpartition(":")[2]))
+        own = ("127.0.0.1", running.runtime_port)
+    assert reached == ({own, s3} if model == "s3" else {own})
+
+
+def test_the_help_names_every_command() -> None:
+    command = [str(ROOT / "scripts" / "container"), "--help"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert all(name in text for name in ("build", "run", "test"))
