@@ -1,9 +1,7 @@
 """What all tests share: two real photos, made pictures, and the service with the real model."""
 
 import io
-import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +20,7 @@ from functions.predict.app import create_app
 from functions.predict.pipeline import Pipeline
 from functions.predict.settings import Settings
 from scripts.commands.emulator import IMAGE, ContainerError, engine
+from scripts.commands.local_s3 import local_s3
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
@@ -35,14 +34,6 @@ def encoded(
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -126,31 +117,17 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def endpoint() -> Iterator[str]:
-    """The address of a real S3 API on loopback: moto's server."""
-    port = free_port()
-    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1"]
-    with subprocess.Popen(
-        [*command, "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "Running on" in line:
-                break
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
+def aws() -> Iterator[dict[str, str]]:
+    """The environment of clients of a real S3 API on loopback."""
+    with local_s3() as environment:
+        yield environment
 
 
 @pytest.fixture
-def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def s3(aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
     """A client of an empty S3 with one bucket."""
-    httpx2.post(f"{endpoint}/moto-api/reset").raise_for_status()
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
+    httpx2.post(f"{aws['AWS_ENDPOINT_URL']}/moto-api/reset").raise_for_status()
+    for name, value in aws.items():
         monkeypatch.setenv(name, value)
     client = boto3.client("s3")
     client.create_bucket(Bucket="bucket")

@@ -61,11 +61,13 @@ router = APIRouter(prefix=PREFIX)
 
 
 def create_app(settings: Settings, loader: Loader | None = None) -> FastAPI:
-    """The application with its model loaded and warm; without one it answers 503, not nothing.
+    """The application; without a model it answers 503, not nothing.
 
-    A `loader` given was started before, so that it works while this module was imported.
+    The model is loaded and warm, unless a `loader` is given, which may still be at work.
     """
-    loader = loader or Loader(settings)
+    if loader is None:
+        loader = Loader(settings)
+        loader.wait()
     app = FastAPI(
         title="Apparent",
         version="1",
@@ -89,12 +91,12 @@ def create_app(settings: Settings, loader: Loader | None = None) -> FastAPI:
             allow_methods=["GET", "POST"],
             allow_headers=["Content-Type"],
         )
-    loader.wait()
     return app
 
 
 async def _pipeline(request: Request) -> Pipeline:
-    return await asyncio.wrap_future(request.app.state.loader.attempt())
+    # Shielded: a visitor who leaves must not cancel what the others wait for.
+    return await asyncio.shield(asyncio.wrap_future(request.app.state.loader.attempt()))
 
 
 LoadedPipeline = Annotated[Pipeline, Depends(_pipeline)]

@@ -44,6 +44,7 @@ class Loader:
 
     def _open(self) -> Pipeline:
         settings = self._settings
+        started = time.perf_counter()
         try:
             files = artifacts.load(settings.model_uri)
         except artifacts.ArtifactError as error:
@@ -53,6 +54,18 @@ class Loader:
                 "The model could not be loaded. It is asked for again every "
                 f"{self._patience:.0f} seconds; try later."
             ) from error
+        loaded = time.perf_counter()
         pipeline = Pipeline(files, settings.max_pixels, self._threads)
+        opened = time.perf_counter()
         pipeline.warm_up()
+        warm = time.perf_counter()
+        logger.info(
+            "model ready",
+            extra={
+                "model_version": files.manifest.version,
+                "load_ms": round(1000 * (loaded - started), 1),
+                "open_ms": round(1000 * (opened - loaded), 1),
+                "warm_up_ms": round(1000 * (warm - opened), 1),
+            },
+        )
         return pipeline

@@ -89,11 +89,11 @@ def emulator(
     arch = architecture()
     rie = fetch(_EMULATORS[arch], _CACHE / f"aws-lambda-rie-{arch}")
     rie.chmod(0o755)
-    port = _free_port()
+    port = free_port()
     inside = str(port) if network == "host" else "8080"
     listen = f"{'127.0.0.1' if network == 'host' else '0.0.0.0'}:{inside}"  # noqa: S104
     name = f"apparent-{uuid.uuid4().hex[:8]}"
-    running = Emulator(f"http://127.0.0.1:{port}", name, runtime_port=_free_port())
+    running = Emulator(f"http://127.0.0.1:{port}", name, runtime_port=free_port())
     variables = {
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory),
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout),
@@ -151,7 +151,8 @@ def _wait_until_it_listens(process: subprocess.Popen[str], running: Emulator) ->
     raise ContainerError("The container ended at once: " + " ".join(running.log[-5:]))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nothing listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

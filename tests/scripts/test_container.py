@@ -139,15 +139,9 @@ def test_a_photo_that_exhausts_the_memory_harms_only_itself(hopper: bytes) -> No
 
 
 @pytest.fixture
-def on_s3(s3: Any, endpoint: str) -> dict[str, str]:
-    """The embedded model, published; the environment of a function that takes it from there."""
-    return {
-        "APPARENT_MODEL_URI": publish(EMBEDDED, "s3://bucket/models"),
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
+def on_s3(s3: Any, aws: dict[str, str]) -> dict[str, str]:
+    """The environment of a function that takes the embedded model from S3."""
+    return {"APPARENT_MODEL_URI": publish(EMBEDDED, "s3://bucket/models"), **aws}
 
 
 def test_the_model_is_taken_from_s3(on_s3: dict[str, str], hopper: bytes) -> None:
@@ -215,13 +209,13 @@ def connections(running: Emulator, log: Path) -> Iterator[set[tuple[str, int]]]:
 
 @pytest.mark.parametrize("model", ["embedded", "s3"])
 def test_it_tries_to_reach_no_host_but_s3(
-    on_s3: dict[str, str], endpoint: str, hopper: bytes, tmp_path: Path, model: str
+    on_s3: dict[str, str], hopper: bytes, tmp_path: Path, model: str
 ) -> None:
     environment = on_s3 if model == "s3" else {}
     with function(environment=environment, network="host") as (client, running):
         with connections(running, tmp_path / "trace") as reached:
             assert post(client, hopper).status_code == 200
-        s3 = ("127.0.0.1", int(endpoint.rpartition(":")[2]))
+        s3 = ("127.0.0.1", int(on_s3["AWS_ENDPOINT_URL"].rpartition(":")[2]))
         own = ("127.0.0.1", running.runtime_port)
     assert reached == ({own, s3} if model == "s3" else {own})
 
