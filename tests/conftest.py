@@ -88,10 +88,16 @@ def image() -> str:
 
 
 @pytest.fixture(scope="session")
-def container(image: str) -> Iterator[httpx2.Client]:
-    """A client of `scripts/container run`, with the least memory promised to be enough."""
-    command = ["container", "run", "--port", "0", "--memory", "1024"]
-    with running(command) as address, httpx2.Client(base_url=address, timeout=60) as client:
+def container_server(image: str) -> Iterator[str]:
+    """The address of `scripts/container run`, with the least memory promised to be enough."""
+    with running(["container", "run", "--port", "0", "--memory", "1024"]) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def container(container_server: str) -> Iterator[httpx2.Client]:
+    """A client of the image that Lambda runs."""
+    with httpx2.Client(base_url=container_server, timeout=60) as client:
         yield client
 
 

@@ -1,4 +1,4 @@
-"""The page in a real browser, against the real server."""
+"""The page in a real browser, against the real server and the image that Lambda runs."""
 
 import shutil
 from collections.abc import Iterator
@@ -24,8 +24,18 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(
+    scope="module",
+    params=["server", pytest.param("container_server", marks=pytest.mark.container)],
+)
+def address(request: pytest.FixtureRequest) -> str:
+    """Of the page, served by `scripts/serve` or by `scripts/container run`."""
+    address: str = request.getfixturevalue(request.param)
+    return address
+
+
 @pytest.fixture
-def page(browser: Browser, server: str) -> Iterator[Page]:
+def page(browser: Browser, address: str) -> Iterator[Page]:
     """The open page; fails afterwards if it complained or asked any other host for something."""
     page = browser.new_page(viewport={"width": 900, "height": 1000})
     complaints: list[str] = []
@@ -38,11 +48,11 @@ def page(browser: Browser, server: str) -> Iterator[Page]:
     page.on("console", listen)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
-    page.goto(server)
+    page.goto(address)
     yield page
     page.close()
     assert complaints == []
-    assert [url for url in requests if not url.startswith((server, "blob:"))] == []
+    assert [url for url in requests if not url.startswith((address, "blob:"))] == []
 
 
 def test_a_chosen_photo_is_answered_with_a_box_over_the_face(page: Page) -> None:
@@ -76,9 +86,9 @@ def test_a_service_out_of_reach_gets_a_sentence(page: Page) -> None:
     expect(page.locator("#status")).to_have_text("One face.")
 
 
-def test_without_javascript_the_form_still_works(browser: Browser, server: str) -> None:
+def test_without_javascript_the_form_still_works(browser: Browser, address: str) -> None:
     page = browser.new_context(java_script_enabled=False).new_page()
-    page.goto(server)
+    page.goto(address)
     page.set_input_files("#image", DATA / "grace_hopper.jpg")
     page.click("button")
     expect(page.locator("body")).to_contain_text('"faces_found":1')
