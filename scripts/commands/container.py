@@ -39,7 +39,7 @@ def build(arch: str) -> None:
         arguments["BASE_IMAGE"] = os.environ["BASE_IMAGE"]
     secrets = {
         "pip_conf": os.environ.get("PIP_CONFIG_FILE", "/etc/pip.conf"),
-        "ca": os.environ.get("SSL_CERT_FILE", ""),
+        "ca": os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),
     }
     command = [engine(), "build", "--tag", IMAGE, "--platform", PLATFORMS[arch]]
     command += [f"--build-arg={name}={value}" for name, value in arguments.items()]
