@@ -19,8 +19,8 @@ import boto3
 import numpy as np
 
 from functions.predict.artifacts import EMBEDDED
-from scripts.commands.container import build
 from scripts.commands.emulator import IMAGE, Emulator, architecture, emulator, engine
+from scripts.commands.image import build
 from scripts.commands.local_s3 import local_s3
 from training.publish import publish
 

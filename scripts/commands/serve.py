@@ -16,15 +16,9 @@ from starlette.types import ASGIApp, Scope
 
 from functions.predict.app import create_app
 from functions.predict.settings import SettingsError, from_environment
+from scripts.commands.page_headers import HEADERS
 
 SITE: Final = Path(__file__).parents[2] / "site"
-_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
-}
 
 
 class Site(StaticFiles):
@@ -33,7 +27,7 @@ class Site(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """As the parent class, plus the headers."""
         response = await super().get_response(path, scope)
-        response.headers.update(_HEADERS)
+        response.headers.update(HEADERS | {"Cache-Control": "no-cache"})
         return response
 
 

@@ -1,0 +1,131 @@
+"""The API: the Lambda function's image behind an HTTP API."""
+
+from typing import cast
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_apigatewayv2 as gateway
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_ecr_assets as ecr_assets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.models import Models
+from infra.settings import Settings
+from scripts.commands.image import CONTEXT, build_arguments
+
+_ARCHITECTURES = {
+    "x86_64": (lambda_.Architecture.X86_64, ecr_assets.Platform.LINUX_AMD64),
+    "arm64": (lambda_.Architecture.ARM_64, ecr_assets.Platform.LINUX_ARM64),
+}
+_RETENTION = {
+    "1": logs.RetentionDays.ONE_DAY,
+    "7": logs.RetentionDays.ONE_WEEK,
+    "30": logs.RetentionDays.ONE_MONTH,
+    "90": logs.RetentionDays.THREE_MONTHS,
+    "365": logs.RetentionDays.ONE_YEAR,
+}
+_ACCESS_LOG = {
+    field: f"$context.{field}"
+    for field in (
+        "requestId",
+        "requestTime",
+        "httpMethod",
+        "path",  # without the query string
+        "status",
+        "responseLength",
+        "responseLatency",
+        "integrationErrorMessage",
+    )
+}
+"""Neither addresses nor query strings."""
+
+
+class Api(Construct):
+    """Function, HTTP API and their logs."""
+
+    def __init__(self, scope: Construct, id: str, *, settings: Settings, models: Models) -> None:
+        super().__init__(scope, id)
+        self.log_group = self._log_group("FunctionLogs", settings)
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self.log_group.grant_write(role)
+        models.grant_read(role)
+        architecture, platform = _ARCHITECTURES[settings.architecture]
+        self.function = lambda_.DockerImageFunction(
+            self,
+            "Function",
+            description="Apparent ages and perceived genders of the faces in a photo.",
+            code=lambda_.DockerImageCode.from_image_asset(
+                str(CONTEXT), platform=platform, build_args=build_arguments()
+            ),
+            architecture=architecture,
+            memory_size=settings.memory_mb,
+            timeout=Duration.seconds(settings.timeout_s),
+            reserved_concurrent_executions=settings.reserved_concurrency or None,
+            environment={"APPARENT_MODEL_URI": models.uri},
+            log_group=self.log_group,
+            role=role,
+        )
+        if settings.uploads:
+            self.function.node.add_dependency(models.deployment)
+        self.http_api = gateway.HttpApi(
+            self,
+            "HttpApi",
+            description="Apparent",
+            create_default_stage=False,
+            cors_preflight=_cors(settings),
+        )
+        self.http_api.add_routes(
+            path="/api/{path+}",
+            methods=[gateway.HttpMethod.ANY],
+            integration=integrations.HttpLambdaIntegration("Function", self._target(settings)),
+        )
+        self.access_log = self._log_group("AccessLogs", settings)
+        self.stage = gateway.HttpStage(
+            self,
+            "Stage",
+            http_api=self.http_api,
+            stage_name="$default",
+            auto_deploy=True,
+            throttle=gateway.ThrottleSettings(
+                rate_limit=settings.requests_per_second, burst_limit=settings.burst
+            ),
+        )
+        stage = cast(gateway.CfnStage, self.stage.node.default_child)
+        stage.access_log_settings = gateway.CfnStage.AccessLogSettingsProperty(
+            destination_arn=self.access_log.log_group_arn,
+            format=Stack.of(self).to_json_string(_ACCESS_LOG),
+        )
+
+    @property
+    def url(self) -> str:
+        """Where the API is without CloudFront, with no slash at the end."""
+        return self.http_api.api_endpoint
+
+    def _target(self, settings: Settings) -> lambda_.IFunction:
+        if not settings.provisioned_concurrency:
+            return self.function
+        return self.function.add_alias(
+            "live", provisioned_concurrent_executions=settings.provisioned_concurrency
+        )
+
+    def _log_group(self, id: str, settings: Settings) -> logs.LogGroup:
+        return logs.LogGroup(
+            self,
+            id,
+            retention=_RETENTION[settings.log_days],
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+
+
+def _cors(settings: Settings) -> gateway.CorsPreflightOptions | None:
+    """For the page's origin. Without a domain none: the page asks its own, through CloudFront."""
+    if not settings.domain:
+        return None
+    return gateway.CorsPreflightOptions(
+        allow_origins=[f"https://{settings.domain}"],
+        allow_methods=[gateway.CorsHttpMethod.GET, gateway.CorsHttpMethod.POST],
+        allow_headers=["content-type"],
+        max_age=Duration.hours(1),
+    )

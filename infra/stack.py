@@ -1,0 +1,31 @@
+"""The whole service."""
+
+from typing import Any
+
+from aws_cdk import CfnOutput, Stack
+from constructs import Construct
+
+from functions.predict.artifacts import EMBEDDED
+from infra.api import Api
+from infra.models import Models
+from infra.settings import Settings
+from infra.site import Site
+from infra.watching import Watching
+
+
+class ApparentStack(Stack):
+    """Models, API, page and watching, in the order in which they need each other."""
+
+    def __init__(self, scope: Construct, settings: Settings, **options: Any) -> None:
+        super().__init__(
+            scope, settings.stack, description="Apparent: how old faces in photos look.", **options
+        )
+        self.models = Models(
+            self, "Models", folder=EMBEDDED, keep=settings.keep_models, upload=settings.uploads
+        )
+        self.api = Api(self, "Api", settings=settings, models=self.models)
+        self.site = Site(self, "Site", settings=settings, api=self.api)
+        self.watching = Watching(self, "Watching", settings=settings, api=self.api)
+        CfnOutput(self, "SiteUrl", value=self.site.url)
+        CfnOutput(self, "ApiUrl", value=self.api.url)
+        CfnOutput(self, "ModelUri", value=self.models.uri)

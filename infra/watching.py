@@ -1,0 +1,92 @@
+"""Dashboard and alarms."""
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+from infra.api import Api
+from infra.settings import Settings
+
+_FIVE_MINUTES = Duration.minutes(5)
+NAMESPACE = "Apparent"
+
+
+class Watching(Construct):
+    """What is looked at, and who is told when it is not well."""
+
+    def __init__(self, scope: Construct, id: str, *, settings: Settings, api: Api) -> None:
+        super().__init__(scope, id)
+        self._topic = sns.Topic(self, "Alarms", enforce_ssl=True)
+        if settings.alarm_email:
+            self._topic.add_subscription(subscriptions.EmailSubscription(settings.alarm_email))
+        failures = logs.MetricFilter(
+            self,
+            "ModelFailures",
+            log_group=api.log_group,
+            filter_pattern=logs.FilterPattern.string_value("$.level", "=", "ERROR"),
+            metric_namespace=NAMESPACE,
+            metric_name=f"{Stack.of(self).stack_name}-errors",
+        ).metric(statistic="Sum", period=_FIVE_MINUTES)
+        requests = api.http_api.metric_count(period=_FIVE_MINUTES)
+        errors = api.http_api.metric_server_error(period=_FIVE_MINUTES)
+        latency = api.http_api.metric_latency(statistic="p95", period=_FIVE_MINUTES)
+        throttles = api.function.metric_throttles(period=_FIVE_MINUTES)
+        per_hour = api.function.metric_invocations(period=Duration.hours(1))
+        self._alarm("ServerErrors", errors, 5, "five answers of 5xx in five minutes")
+        self._alarm("Throttles", throttles, 10, "ten requests in five minutes were turned away")
+        self._alarm("Latency", latency, 5_000, "one answer in twenty takes over five seconds", 3)
+        self._alarm("ModelLoadFailures", failures, 1, "the model could not be loaded")
+        self._alarm(
+            "Invocations",
+            per_hour,
+            settings.alarm_requests_per_hour,
+            "more requests in an hour than expected, which cost money",
+        )
+        stages = [
+            cloudwatch.Metric(
+                namespace=NAMESPACE,
+                metric_name=f"{stage}_ms",
+                dimensions_map={"service": "apparent"},
+                statistic="p95",
+                period=_FIVE_MINUTES,
+            )
+            for stage in ("decode", "detect", "estimate")
+        ]
+        cloudwatch.Dashboard(self, "Dashboard").add_widgets(
+            *(
+                cloudwatch.GraphWidget(title=title, left=metrics, width=12)
+                for title, metrics in {
+                    "Requests, and answers of 5xx": [requests, errors],
+                    "Milliseconds to the answer, p50 and p95": [
+                        api.http_api.metric_latency(statistic="p50", period=_FIVE_MINUTES),
+                        latency,
+                    ],
+                    "Milliseconds by stage, p95": stages,
+                    "Throttles and model-load failures": [throttles, failures],
+                }.items()
+            )
+        )
+
+    def _alarm(
+        self,
+        id: str,
+        metric: cloudwatch.Metric,
+        threshold: float,
+        description: str,
+        periods: int = 1,
+    ) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            id,
+            metric=metric,
+            threshold=threshold,
+            evaluation_periods=periods,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            alarm_description=f"Apparent: {description}.",
+        )
+        alarm.add_alarm_action(actions.SnsAction(self._topic))

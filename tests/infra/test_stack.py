@@ -1,0 +1,241 @@
+"""Every promise of the stack, on the template. cdk-nag has passed where these fixtures exist."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from aws_cdk import App
+from aws_cdk.assertions import Match, Template
+
+from functions.predict.artifacts import EMBEDDED
+from infra.settings import SettingsError, from_context
+from scripts.commands.page_headers import HEADERS
+from tests.infra.conftest import template
+from training.publish import content_hash
+
+FUNCTION = {"PackageType": "Image"}
+
+
+def resources(template: Template, kind: str) -> dict[str, Any]:
+    return dict(template.find_resources(kind))
+
+
+def function(template: Template) -> dict[str, Any]:
+    """The properties of our function; others are the CDK's own."""
+    (found,) = template.find_resources("AWS::Lambda::Function", {"Properties": FUNCTION}).values()
+    properties: dict[str, Any] = found["Properties"]
+    return properties
+
+
+def statements(template: Template, role: str) -> list[dict[str, Any]]:
+    """Of all policies of the roles whose logical id begins so."""
+    return [
+        statement
+        for policy in resources(template, "AWS::IAM::Policy").values()
+        if policy["Properties"]["Roles"][0]["Ref"].startswith(role)
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    ]
+
+
+def test_the_function_has_the_size_and_the_cap_promised(plain: Template) -> None:
+    properties = function(plain)
+    assert properties["MemorySize"] == 1769
+    assert properties["Timeout"] == 15
+    assert properties["ReservedConcurrentExecutions"] == 10
+    assert properties["Architectures"] == ["x86_64"]
+
+
+def test_its_model_is_the_embedded_one_by_its_hash(plain: Template) -> None:
+    uri = function(plain)["Environment"]["Variables"]["APPARENT_MODEL_URI"]
+    assert uri["Fn::Join"][1][-1] == f"/models/{content_hash(EMBEDDED)}/"
+    deployments = resources(plain, "Custom::CDKBucketDeployment").values()
+    (deployment,) = [
+        found["Properties"]
+        for found in deployments
+        if found["Properties"].get("DestinationBucketKeyPrefix")
+    ]
+    assert deployment["DestinationBucketKeyPrefix"] == f"models/{content_hash(EMBEDDED)}"
+    assert deployment["Prune"] is False
+    assert deployment["RetainOnDelete"] is True
+
+
+def test_the_model_is_in_its_place_before_the_function_asks_for_it(plain: Template) -> None:
+    (found,) = plain.find_resources("AWS::Lambda::Function", {"Properties": FUNCTION}).values()
+    assert any(name.startswith("ModelsDeployment") for name in found["DependsOn"])
+
+
+def test_the_function_may_read_three_objects_and_write_its_log_and_nothing_else(
+    plain: Template,
+) -> None:
+    allowed = statements(plain, "ApiRole")
+    actions = {action for s in allowed for action in np.atleast_1d(s["Action"]).tolist()}
+    assert actions == {"s3:GetObject", "logs:CreateLogStream", "logs:PutLogEvents"}
+    (read,) = [s for s in allowed if s["Action"] == "s3:GetObject"]
+    assert len(read["Resource"]) == 3
+    assert all(content_hash(EMBEDDED) in json.dumps(resource) for resource in read["Resource"])
+    assert "*" not in json.dumps([s["Resource"] for s in allowed])
+    roles = resources(plain, "AWS::IAM::Role")
+    (role,) = [found for name, found in roles.items() if name.startswith("ApiRole")]
+    assert "ManagedPolicyArns" not in role["Properties"]
+
+
+def test_both_buckets_are_private_encrypted_and_answer_tls_only(plain: Template) -> None:
+    buckets = resources(plain, "AWS::S3::Bucket")
+    assert len(buckets) == 2
+    for bucket in buckets.values():
+        assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+        assert "BucketEncryption" in bucket["Properties"]
+        assert "WebsiteConfiguration" not in bucket["Properties"]
+    policies = resources(plain, "AWS::S3::BucketPolicy").values()
+    assert len(policies) == 2
+    assert all('"aws:SecureTransport": "false"' in json.dumps(policy) for policy in policies)
+    models = next(b for name, b in buckets.items() if name.startswith("Models"))
+    assert models["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
+
+
+def test_the_api_is_throttled_and_its_log_holds_neither_addresses_nor_queries(
+    plain: Template,
+) -> None:
+    (stage,) = resources(plain, "AWS::ApiGatewayV2::Stage").values()
+    limits = stage["Properties"]["DefaultRouteSettings"]
+    assert limits == {"ThrottlingRateLimit": 20, "ThrottlingBurstLimit": 40}
+    line = stage["Properties"]["AccessLogSettings"]["Format"]
+    assert "$context.status" in line
+    assert not re.search(r"identity|query|sourceIp|userAgent", line, re.IGNORECASE)
+
+
+def test_logs_are_not_kept_for_ever(plain: Template) -> None:
+    groups = resources(plain, "AWS::Logs::LogGroup").values()
+    assert len(groups) == 2
+    assert all(group["Properties"]["RetentionInDays"] == 30 for group in groups)
+
+
+def test_other_sites_may_not_read_answers(plain: Template, rich: Template) -> None:
+    (api,) = resources(plain, "AWS::ApiGatewayV2::Api").values()
+    assert "CorsConfiguration" not in api["Properties"]
+    (api,) = resources(rich, "AWS::ApiGatewayV2::Api").values()
+    assert api["Properties"]["CorsConfiguration"]["AllowOrigins"] == ["https://faces.example.org"]
+
+
+def test_the_page_and_the_api_share_one_domain(plain: Template) -> None:
+    (found,) = resources(plain, "AWS::CloudFront::Distribution").values()
+    config = found["Properties"]["DistributionConfig"]
+    (api,) = config["CacheBehaviors"]
+    assert api["PathPattern"] == "/api/*"
+    assert api["ViewerProtocolPolicy"] == "https-only"
+    assert "POST" in api["AllowedMethods"]
+    assert config["DefaultCacheBehavior"]["ViewerProtocolPolicy"] == "redirect-to-https"
+    assert config["DefaultCacheBehavior"]["Compress"] is True
+    assert config["DefaultRootObject"] == "index.html"
+    plain.resource_count_is("AWS::CloudFront::OriginAccessControl", 1)
+
+
+def test_the_page_s_headers_are_those_of_the_local_server_and_more(plain: Template) -> None:
+    (policy,) = resources(plain, "AWS::CloudFront::ResponseHeadersPolicy").values()
+    headers = policy["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
+    csp = headers["ContentSecurityPolicy"]["ContentSecurityPolicy"]
+    assert csp == HEADERS["Content-Security-Policy"]
+    assert headers["ReferrerPolicy"]["ReferrerPolicy"] == HEADERS["Referrer-Policy"]
+    assert headers["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 31_536_000
+    assert headers["FrameOptions"]["FrameOption"] == "DENY"
+    assert "ContentTypeOptions" in headers
+
+
+def test_pages_are_asked_for_anew_and_scripts_kept_for_minutes(plain: Template) -> None:
+    found = [d["Properties"] for d in resources(plain, "Custom::CDKBucketDeployment").values()]
+    kinds = {
+        tuple(upload.get("Include", ())): upload["SystemMetadata"]["cache-control"]
+        for upload in found
+        if "SystemMetadata" in upload
+    }
+    assert kinds == {("*.html",): "no-cache", (): "max-age=300"}
+
+
+@pytest.mark.parametrize(
+    "metric", ["5xx", "Throttles", "Latency", "Apparent-errors", "Invocations"]
+)
+def test_somebody_is_told_when_it_is_not_well(plain: Template, metric: str) -> None:
+    alarms = plain.find_resources("AWS::CloudWatch::Alarm", {"Properties": {"MetricName": metric}})
+    (alarm,) = alarms.values()
+    assert alarm["Properties"]["AlarmActions"]
+    assert alarm["Properties"]["AlarmDescription"]
+
+
+def test_a_model_that_cannot_be_loaded_is_counted_by_the_line_that_tells_it(
+    plain: Template,
+) -> None:
+    (found,) = resources(plain, "AWS::Logs::MetricFilter").values()
+    assert found["Properties"]["FilterPattern"] == '{ $.level = "ERROR" }'
+    plain.resource_count_is("AWS::CloudWatch::Dashboard", 1)
+
+
+def test_everything_optional_is_absent_by_default_and_there_when_asked_for(
+    plain: Template, rich: Template
+) -> None:
+    for kind in ("AWS::WAFv2::WebACL", "AWS::SNS::Subscription", "AWS::Lambda::Alias"):
+        plain.resource_count_is(kind, 0)
+        rich.resource_count_is(kind, 1)
+    assert function(rich)["Architectures"] == ["arm64"]
+    rich.has_resource_properties(
+        "AWS::Lambda::Alias",
+        {"ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": 2}},
+    )
+    rich.has_resource_properties(
+        "AWS::CloudFront::Distribution",
+        {
+            "DistributionConfig": {
+                "Aliases": ["faces.example.org"],
+                "ViewerCertificate": Match.object_like({"MinimumProtocolVersion": "TLSv1.2_2021"}),
+            }
+        },
+    )
+    rich.has_resource_properties(
+        "AWS::WAFv2::WebACL",
+        {"Rules": [Match.object_like({"Statement": {"RateBasedStatement": {"Limit": 300}}})]},
+    )
+
+
+def test_nothing_is_left_behind_but_models_asked_to_stay(plain: Template, rich: Template) -> None:
+    for stack, kept in ((plain, 0), (rich, 1)):
+        found: dict[str, Any] = stack.to_json()["Resources"]
+        policies = [resource.get("DeletionPolicy") for resource in found.values()]
+        assert policies.count("Retain") == kept
+    assert len(resources(plain, "Custom::S3AutoDeleteObjects")) == 2
+    assert len(resources(rich, "Custom::S3AutoDeleteObjects")) == 1
+
+
+def test_without_uploads_the_rest_is_the_same(plain: Template) -> None:
+    bare = template(uploads="false")
+    bare.resource_count_is("Custom::CDKBucketDeployment", 0)
+    assert function(bare)["Environment"] == function(plain)["Environment"]
+
+
+@pytest.mark.parametrize("name", ["plain", "rich"])
+def test_cfn_lint_finds_nothing(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    path = tmp_path / "template.json"
+    path.write_text(json.dumps(request.getfixturevalue(name).to_json()))
+    # W3005: the CDK names dependencies that a reference implies anyway.
+    command = ["cfn-lint", "--ignore-checks", "W3005", "--regions", "us-east-1", "--", str(path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.stdout == ""
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("context", "complaint"),
+    [
+        ({"memory_mb": "lots"}, "memory_mb"),
+        ({"architecture": "sparc"}, "architecture"),
+        ({"domain": "faces.example.org"}, "certificate_arn go together"),
+        ({"waf_requests": "3"}, "at least 10"),
+        ({"alarm_email": "nobody"}, "alarm_email"),
+        ({"provisioned_concurrency": "11"}, "cannot exceed"),
+    ],
+)
+def test_a_wrong_context_value_is_a_sentence(context: dict[str, str], complaint: str) -> None:
+    with pytest.raises(SettingsError, match=complaint):
+        from_context(App(context=context))
