@@ -67,7 +67,7 @@ class Api(Construct):
             log_group=self.log_group,
             role=role,
         )
-        if settings.uploads:
+        if settings.bucket_helpers:
             self.function.node.add_dependency(models.deployment)
         self.http_api = gateway.HttpApi(
             self,

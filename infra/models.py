@@ -23,7 +23,7 @@ class Models(Construct):
     """The bucket, with the embedded model in it; models of earlier deployments stay."""
 
     def __init__(
-        self, scope: Construct, id: str, *, folder: Path, keep: bool, upload: bool
+        self, scope: Construct, id: str, *, folder: Path, keep: bool, helpers: bool
     ) -> None:
         """`folder` is verified here: a stack with an unsound model is never made."""
         super().__init__(scope, id)
@@ -36,11 +36,11 @@ class Models(Construct):
             encryption=s3.BucketEncryption.S3_MANAGED,
             enforce_ssl=True,
             removal_policy=RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY,
-            auto_delete_objects=not keep,
+            auto_delete_objects=helpers and not keep,
         )
         self._path = f"{PREFIX}/{content_hash(folder)}"
         self.uri = f"s3://{self.bucket.bucket_name}/{self._path}/"
-        if upload:
+        if helpers:
             others = [path.name for path in folder.iterdir()]
             self.deployment = deployment.BucketDeployment(
                 self,

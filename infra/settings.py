@@ -3,7 +3,16 @@
 from typing import Literal, Self
 
 from aws_cdk import App
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    DirectoryPath,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from functions.predict.artifacts import EMBEDDED
 
 
 class SettingsError(ValueError):
@@ -42,8 +51,11 @@ class Settings(BaseModel):
     """More are unusual, and cost."""
     keep_models: bool = False
     """Leaves the models' bucket where the stack is destroyed."""
-    uploads: bool = True
-    """Lets CloudFormation fill the buckets; without, `scripts/publish` has to."""
+    model_folder: DirectoryPath = EMBEDDED
+    """What `python -m training export` and `calibrate` made; the one of this repository else."""
+    bucket_helpers: bool = True
+    """Functions of the CDK's own that fill both buckets and empty them at the end; without them
+    `scripts/publish` has to bring the model, and nobody the page."""
 
     @model_validator(mode="after")
     def _fit(self) -> Self:

@@ -35,7 +35,7 @@ class Site(Construct):
             encryption=s3.BucketEncryption.S3_MANAGED,
             enforce_ssl=True,
             removal_policy=RemovalPolicy.DESTROY,
-            auto_delete_objects=True,
+            auto_delete_objects=settings.bucket_helpers,
         )
         headers = self._headers()
         self.distribution = cloudfront.Distribution(
@@ -44,7 +44,9 @@ class Site(Construct):
             comment="Apparent",
             default_root_object="index.html",
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
-            minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
+            minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021
+            if settings.domain
+            else None,  # CloudFront has its own for its own domain
             domain_names=[settings.domain] if settings.domain else None,
             certificate=acm.Certificate.from_certificate_arn(
                 self, "Certificate", settings.certificate_arn
@@ -70,7 +72,7 @@ class Site(Construct):
                 )
             },
         )
-        if settings.uploads:
+        if settings.bucket_helpers:
             self._upload("Pages", include=_PAGES, cache=[deployment.CacheControl.no_cache()])
             minutes = deployment.CacheControl.max_age(Duration.minutes(_KEPT_MINUTES))
             self._upload("Assets", exclude=_PAGES, cache=[minutes])

@@ -5,7 +5,6 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from functions.predict.artifacts import EMBEDDED
 from infra.api import Api
 from infra.models import Models
 from infra.settings import Settings
@@ -21,7 +20,11 @@ class ApparentStack(Stack):
             scope, settings.stack, description="Apparent: how old faces in photos look.", **options
         )
         self.models = Models(
-            self, "Models", folder=EMBEDDED, keep=settings.keep_models, upload=settings.uploads
+            self,
+            "Models",
+            folder=settings.model_folder,
+            keep=settings.keep_models,
+            helpers=settings.bucket_helpers,
         )
         self.api = Api(self, "Api", settings=settings, models=self.models)
         self.site = Site(self, "Site", settings=settings, api=self.api)

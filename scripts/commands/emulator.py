@@ -27,7 +27,7 @@ MEMORY: Final = 1769
 
 _CACHE: Final = Path(__file__).parents[2] / ".venv"
 _SAM_CLI: Final = "aws-sam-cli==1.170.0"
-_EMULATORS: Final = {
+EMULATORS: Final = {
     "x86_64": PackagedFile(
         _SAM_CLI,
         "samcli/local/rapid/aws-lambda-rie-x86_64",
@@ -87,7 +87,7 @@ def emulator(
     Raises `ContainerError`.
     """
     arch = architecture()
-    rie = fetch(_EMULATORS[arch], _CACHE / f"aws-lambda-rie-{arch}")
+    rie = fetch(EMULATORS[arch], _CACHE / f"aws-lambda-rie-{arch}")
     rie.chmod(0o755)
     port = free_port()
     inside = str(port) if network == "host" else "8080"

@@ -208,9 +208,9 @@ def test_nothing_is_left_behind_but_models_asked_to_stay(plain: Template, rich: 
     assert len(resources(rich, "Custom::S3AutoDeleteObjects")) == 1
 
 
-def test_without_uploads_the_rest_is_the_same(plain: Template) -> None:
-    bare = template(uploads="false")
-    bare.resource_count_is("Custom::CDKBucketDeployment", 0)
+def test_without_the_cdk_s_helpers_the_rest_is_the_same(plain: Template) -> None:
+    bare = template(bucket_helpers="false")
+    bare.resource_count_is("AWS::Lambda::Function", 1)
     assert function(bare)["Environment"] == function(plain)["Environment"]
 
 

@@ -1,0 +1,108 @@
+"""The stack on an AWS stand-in: deployed, asked, changed and rolled back by the real CDK."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx2
+import onnx
+import pytest
+
+from functions.predict.artifacts import EMBEDDED
+from functions.predict.fetch import fetch
+from functions.predict.manifest import ESTIMATOR, MANIFEST
+from scripts.commands.deploy import INFRA, cdk_program
+from scripts.commands.emulator import EMULATORS, architecture
+from tests.infra.stand_in import ACCOUNT, REGION, StandIn, image_with_emulator, stand_in
+from training.model_folder import sha256
+from training.publish import publish
+
+Deploy = Callable[[Path], httpx2.Client]
+pytestmark = pytest.mark.container
+
+
+@pytest.fixture(scope="module")
+def aws_stand_in(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    del image  # built, so that it can be run
+    with stand_in(tmp_path_factory.mktemp("stand-in")) as running:
+        yield running
+
+
+@pytest.fixture
+def other_model(tmp_path: Path) -> Path:
+    """The embedded model, changed in a way that no answer shows but its version."""
+    folder = tmp_path / "other"
+    shutil.copytree(EMBEDDED, folder)
+    network = onnx.load(folder / ESTIMATOR)
+    network.metadata_props.add(key="note", value="another model")
+    onnx.save(network, folder / ESTIMATOR)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    digest = sha256(folder / ESTIMATOR)
+    size = (folder / ESTIMATOR).stat().st_size
+    manifest["files"][ESTIMATOR] = {"sha256": digest, "bytes": size}
+    manifest["version"] = digest[:12]
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.fixture
+def deploy(aws_stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
+    """Deploys a model as `scripts/deploy` does; a client of the API then."""
+    for name, value in aws_stand_in.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def cdk(*command: str) -> None:
+        call = [cdk_program(), *command, "--no-notices", "--output", str(tmp_path / "cdk.out")]
+        subprocess.run(call, cwd=INFRA, check=True, capture_output=True, timeout=180)
+
+    def run(folder: Path) -> httpx2.Client:
+        chosen = ["-c", "bucket_helpers=false", "-c", f"model_folder={folder}"]
+        cdk("synth", "--quiet", *chosen)
+        (tag,) = json.loads((tmp_path / "cdk.out" / "Apparent.assets.json").read_text())[
+            "dockerImages"
+        ]
+        repository = f"cdk-hnb659fds-container-assets-{ACCOUNT}-{REGION}"
+        context = tmp_path / "image"
+        if not context.exists():
+            context.mkdir()
+            arch = architecture()
+            rie = fetch(EMULATORS[arch], INFRA.parent / ".venv" / f"aws-lambda-rie-{arch}")
+            name = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{repository}:{tag}"
+            image_with_emulator(context, rie, name)
+        outputs = tmp_path / "outputs.json"
+        cdk("deploy", "--require-approval=never", f"--outputs-file={outputs}", *chosen)
+        values = json.loads(outputs.read_text())["Apparent"]
+        bucket = values["ModelUri"].removeprefix("s3://").partition("/")[0]
+        assert publish(folder, f"s3://{bucket}/models") == values["ModelUri"]
+        host = httpx2.URL(values["ApiUrl"]).netloc.decode()
+        return httpx2.Client(base_url=aws_stand_in.address, headers={"host": host}, timeout=60)
+
+    cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}")
+    return run
+
+
+def version(client: httpx2.Client) -> Any:
+    return client.get("/api/v1/model").raise_for_status().json()["version"]
+
+
+def test_a_deployed_stack_answers_a_new_model_is_served_and_the_old_one_again(
+    deploy: Deploy, other_model: Path, hopper: bytes
+) -> None:
+    versions = [
+        json.loads((folder / MANIFEST).read_text())["version"] for folder in (EMBEDDED, other_model)
+    ]
+    with deploy(EMBEDDED) as client:
+        form = {"image": ("a.jpg", hopper, "image/jpeg")}
+        answer = client.post("/api/v1/predict", files=form).raise_for_status().json()
+        assert len(answer["faces"]) == 1
+        assert version(client) == versions[0]
+    with deploy(other_model) as client:
+        assert version(client) == versions[1]
+    with deploy(EMBEDDED) as client:
+        assert version(client) == versions[0]
+    (function,) = boto3.client("lambda").list_functions()["Functions"]
+    assert function["MemorySize"] == 1769

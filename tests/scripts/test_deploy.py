@@ -1,0 +1,74 @@
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from functions.predict.artifacts import EMBEDDED
+from functions.predict.manifest import MANIFEST
+from scripts.commands.deploy import INFRA, DeployError, cdk_program, smoke
+from tests.conftest import ROOT
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`scripts/deploy` as one without an AWS account runs it."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    nowhere = {"HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
+    return subprocess.run(
+        [ROOT / "scripts" / "deploy", *arguments],
+        env=plain | nowhere | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_it_synthesises_without_an_account_and_differs_from_itself_in_nothing(
+    tmp_path: Path,
+) -> None:
+    result = run("--synth-only", "-c", "alarm_email=someone@example.org")
+    assert result.returncode == 0, result.stderr
+    template = shutil.copy(ROOT / result.stdout.strip(), tmp_path)
+    assert "someone@example.org" in Path(template).read_text()
+
+    def differs(email: str) -> bool:
+        command = [cdk_program(), "diff", "--no-notices", "--fail", "--template", str(template)]
+        command += ["-c", f"alarm_email={email}"]
+        return subprocess.run(command, cwd=INFRA, capture_output=True, check=False).returncode == 1
+
+    assert not differs("someone@example.org")
+    assert differs("somebody.else@example.org")
+
+
+def test_a_wrong_setting_ends_it_with_a_sentence() -> None:
+    result = run("--synth-only", "-c", "memory_mb=lots")
+    assert result.returncode == 1
+    assert "The CDK context is wrong at memory_mb" in result.stderr
+
+
+def test_without_a_region_or_credentials_it_says_what_to_set() -> None:
+    result = run()
+    assert result.returncode == 1
+    assert "Set AWS_REGION" in result.stderr
+    result = run(AWS_REGION="us-east-1")
+    assert result.returncode == 1
+    assert "no usable AWS credentials" in result.stderr
+
+
+def test_a_running_service_is_tried_out(server: str) -> None:
+    version = json.loads((EMBEDDED / MANIFEST).read_text())["version"]
+    assert smoke(server, version).startswith(f"model {version}, one face of about ")
+
+
+def test_another_model_than_the_one_sent_is_noticed(server: str) -> None:
+    with pytest.raises(DeployError, match="0123456789ab was sent"):
+        smoke(server, "0123456789ab")
+
+
+def test_the_lock_of_the_cdk_s_program_names_no_address() -> None:
+    lock = Path(INFRA / "package-lock.json").read_text()
+    assert "integrity" in lock
+    assert "resolved" not in lock
+    assert "http" not in lock
