@@ -88,7 +88,8 @@ class Site(Construct):
             "Headers",
             security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
                 content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
-                    content_security_policy=HEADERS["Content-Security-Policy"], override=True
+                    content_security_policy=HEADERS["Content-Security-Policy"],
+                    override=False,  # the API's documentation has a stricter one of its own
                 ),
                 content_type_options=cloudfront.ResponseHeadersContentTypeOptions(override=True),
                 frame_options=cloudfront.ResponseHeadersFrameOptions(

@@ -170,7 +170,8 @@ async def model(pipeline: LoadedPipeline) -> Manifest:
 @router.get("/docs", include_in_schema=False)
 async def documentation(request: Request) -> HTMLResponse:
     """The API's description, for people."""
-    return HTMLResponse(docs.page(request.app.openapi()))
+    headers = {"Content-Security-Policy": docs.CONTENT_SECURITY_POLICY}
+    return HTMLResponse(docs.page(request.app.openapi()), headers=headers)
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:

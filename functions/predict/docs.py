@@ -1,6 +1,8 @@
 """The API's documentation page, rendered from its OpenAPI description: no script, no CDN."""
 
 import json
+from base64 import b64encode
+from hashlib import sha256
 from html import escape
 from typing import Any, Final
 
@@ -11,6 +13,11 @@ h2 { border-top: 1px solid #8888; padding-top: 1rem } code, pre { font-size: .9e
 pre { overflow: auto; padding: .8rem; border: 1px solid #8888; border-radius: .4rem }
 td, th { text-align: left; padding: .2rem 1rem .2rem 0; vertical-align: top }
 """
+_STYLE_HASH: Final = b64encode(sha256(_STYLE.encode()).digest()).decode()
+CONTENT_SECURITY_POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Of the page: its own style, and nothing from anywhere."""
 
 
 def page(openapi: dict[str, Any]) -> str:

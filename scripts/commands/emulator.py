@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ MEMORY: Final = 1769
 
 _CACHE: Final = Path(__file__).parents[2] / ".venv"
 _SAM_CLI: Final = "aws-sam-cli==1.170.0"
-EMULATORS: Final = {
+_EMULATORS: Final = {
     "x86_64": PackagedFile(
         _SAM_CLI,
         "samcli/local/rapid/aws-lambda-rie-x86_64",
@@ -61,6 +61,14 @@ def architecture() -> str:
     return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 
 
+def runtime_emulator() -> Path:
+    """The emulator's program for this machine's containers, fetched where it is not yet."""
+    arch = architecture()
+    program = fetch(_EMULATORS[arch], _CACHE / f"aws-lambda-rie-{arch}")
+    program.chmod(0o755)
+    return program
+
+
 @dataclass
 class Emulator:
     """A running container: AWS's emulator with the function inside."""
@@ -79,16 +87,13 @@ def emulator(
     timeout: int = TIMEOUT,
     environment: Mapping[str, str] = {},
     network: str = "bridge",
-    entrypoint: Sequence[str] = (),
     echo: bool = False,
 ) -> Iterator[Emulator]:
     """Runs `IMAGE` in AWS's emulator, hardened, with `memory` MB and `timeout` seconds a photo.
 
     Raises `ContainerError`.
     """
-    arch = architecture()
-    rie = fetch(EMULATORS[arch], _CACHE / f"aws-lambda-rie-{arch}")
-    rie.chmod(0o755)
+    rie = runtime_emulator()
     port = free_port()
     inside = str(port) if network == "host" else "8080"
     listen = f"{'127.0.0.1' if network == 'host' else '0.0.0.0'}:{inside}"  # noqa: S104
@@ -104,14 +109,14 @@ def emulator(
         command.append(f"--publish=127.0.0.1:{port}:{inside}")
     command += ["--read-only", "--tmpfs=/tmp:rw,size=512m", "--cap-drop=ALL"]
     command += ["--security-opt=no-new-privileges", f"--memory={memory}m"]
-    command += [f"--env={name}={value}" for name, value in variables.items()]
+    command += [f"--env={variable}" for variable in variables]  # no values: some are secret
     command += [f"--volume={rie}:/aws-lambda-rie:ro", "--entrypoint=/aws-lambda-rie", IMAGE]
     command += ["--runtime-interface-emulator-address", listen]
     command += ["--runtime-api-address", f"127.0.0.1:{running.runtime_port}"]
-    command += entrypoint or ["/opt/venv/bin/python", "-m", "awslambdaric"]
-    command.append("functions.predict.handler.handler")
+    command += ["/opt/venv/bin/python", "-m", "awslambdaric", "functions.predict.handler.handler"]
     with subprocess.Popen(
         command,
+        env={**os.environ, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

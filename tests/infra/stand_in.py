@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.commands.emulator import IMAGE, engine, free_port
+from scripts.commands.emulator import IMAGE, engine, free_port, runtime_emulator
 
 PACKAGES = ("ministack==1.5.33", "docker==7.2.0")
 """Not with the other packages: they want another botocore."""
@@ -55,9 +55,9 @@ class StandIn:
     address: str
 
 
-def image_with_emulator(folder: Path, rie: Path, tag: str) -> None:
+def image_with_emulator(folder: Path, tag: str) -> None:
     """The image that Lambda runs, started by AWS's emulator, under the name that a template has."""
-    shutil.copy(rie, folder / "aws-lambda-rie")
+    shutil.copy(runtime_emulator(), folder / "aws-lambda-rie")
     (folder / "forward.py").write_text(_FORWARD)
     (folder / "Dockerfile").write_text(_DOCKERFILE)
     command = [engine(), "build", "--quiet", "--tag", tag, str(folder)]

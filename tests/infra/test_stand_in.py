@@ -13,10 +13,8 @@ import onnx
 import pytest
 
 from functions.predict.artifacts import EMBEDDED
-from functions.predict.fetch import fetch
 from functions.predict.manifest import ESTIMATOR, MANIFEST
-from scripts.commands.deploy import INFRA, cdk_program
-from scripts.commands.emulator import EMULATORS, architecture
+from scripts.commands.deploy import INFRA, cdk_program, destroy
 from tests.infra.stand_in import ACCOUNT, REGION, StandIn, image_with_emulator, stand_in
 from training.model_folder import sha256
 from training.publish import publish
@@ -69,10 +67,8 @@ def deploy(aws_stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         context = tmp_path / "image"
         if not context.exists():
             context.mkdir()
-            arch = architecture()
-            rie = fetch(EMULATORS[arch], INFRA.parent / ".venv" / f"aws-lambda-rie-{arch}")
             name = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{repository}:{tag}"
-            image_with_emulator(context, rie, name)
+            image_with_emulator(context, name)
         outputs = tmp_path / "outputs.json"
         cdk("deploy", "--require-approval=never", f"--outputs-file={outputs}", *chosen)
         values = json.loads(outputs.read_text())["Apparent"]
@@ -106,3 +102,18 @@ def test_a_deployed_stack_answers_a_new_model_is_served_and_the_old_one_again(
         assert version(client) == versions[0]
     (function,) = boto3.client("lambda").list_functions()["Functions"]
     assert function["MemorySize"] == 1769
+
+
+def test_a_destroyed_stack_leaves_nothing(
+    deploy: Deploy, capfd: pytest.CaptureFixture[str]
+) -> None:
+    deploy(EMBEDDED).close()
+    s3 = boto3.resource("s3")
+    (bucket,) = [found for found in s3.buckets.all() if "models" in found.name]
+    bucket.object_versions.delete()  # what the CDK's helpers do on AWS
+    destroy(cdk_program(), None, ["-c", "bucket_helpers=false"])
+    assert "Removed; nothing is left." in capfd.readouterr().out
+    assert boto3.client("lambda").list_functions()["Functions"] == []
+    left = {found.name: len(list(found.objects.all())) for found in s3.buckets.all()}
+    assert set(left.values()) <= {0}
+    assert [name for name in left if "apparent" in name.lower()] == []

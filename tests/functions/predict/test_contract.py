@@ -1,5 +1,8 @@
 """The HTTP contract, the same for the application in process and for the image that Lambda runs."""
 
+import base64
+import hashlib
+import re
 from typing import Any
 
 import httpx2
@@ -185,3 +188,11 @@ def test_the_description_and_its_page_need_no_other_host(service: Service) -> No
     assert "POST /api/v1/predict" in page
     assert "<script" not in page
     assert 'src="' not in page
+
+
+def test_the_documentation_s_own_style_is_all_that_its_policy_allows(service: Service) -> None:
+    response = service.get("/api/v1/docs")
+    (style,) = re.findall(r"<style>(.*?)</style>", response.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = response.headers["content-security-policy"]
+    assert f"default-src 'none'; style-src 'sha256-{digest}'" in policy
