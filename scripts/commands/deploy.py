@@ -185,7 +185,12 @@ def destroy(program: str, profile: str | None, arguments: list[str]) -> None:
         ].items()
         if found.get("DeletionPolicy") == "Retain"
     ]
-    print(f"Removed. Kept, as asked: {', '.join(kept)}." if kept else "Removed; nothing is left.")
+    print(
+        "Removed, with the image and archives of this version. Those of earlier ones stay in the "
+        "CDK's own storage until `cdk gc --unstable=gc` is run."
+    )
+    if kept:
+        print(f"Kept, as asked: {', '.join(kept)}.")
 
 
 def main() -> int:
