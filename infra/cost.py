@@ -1,6 +1,6 @@
 """What the service costs: measured milliseconds and memory, times AWS's list prices.
 
-    python -m infra.cost --ms 45 --init-ms 749      # figures of `scripts/bench --container`
+    python -m infra.cost --ms 45 --init-ms 723      # figures of `scripts/bench --container`
 
 Prices are those of us-east-1 in 2026, in US dollars, without the free tiers (1 million requests and
 400,000 GB-seconds of Lambda a month among them). They change: AWS's price pages have today's.

@@ -3,10 +3,13 @@
 import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from functions.predict import artifacts
-from functions.predict.pipeline import Pipeline
 from functions.predict.settings import Settings
+
+if TYPE_CHECKING:
+    from functions.predict.pipeline import Pipeline
 
 logger = logging.getLogger("apparent")
 
@@ -29,7 +32,7 @@ class Loader:
         self._attempt = self._executor.submit(self._open)
         self._failed_at = 0.0
 
-    def attempt(self) -> Future[Pipeline]:
+    def attempt(self) -> "Future[Pipeline]":
         """The pipeline, once it is open, or `ModelUnavailable`."""
         failed = self._attempt.done() and self._attempt.exception() is not None
         if failed and time.monotonic() >= self._failed_at + self._patience:
@@ -42,7 +45,7 @@ class Loader:
         if error is not None and not isinstance(error, ModelUnavailable):
             raise error
 
-    def _open(self) -> Pipeline:
+    def _open(self) -> "Pipeline":
         settings = self._settings
         started = time.perf_counter()
         try:
@@ -55,6 +58,10 @@ class Loader:
                 f"{self._patience:.0f} seconds; try later."
             ) from error
         loaded = time.perf_counter()
+        # Only here: the files are read while others import it, and with it onnxruntime.
+        from functions.predict.pipeline import Pipeline
+
+        imported = time.perf_counter()
         pipeline = Pipeline(files, settings.max_pixels, self._threads)
         opened = time.perf_counter()
         pipeline.warm_up()
@@ -64,7 +71,7 @@ class Loader:
             extra={
                 "model_version": files.manifest.version,
                 "load_ms": round(1000 * (loaded - started), 1),
-                "open_ms": round(1000 * (opened - loaded), 1),
+                "open_ms": round(1000 * (opened - imported), 1),
                 "warm_up_ms": round(1000 * (warm - opened), 1),
             },
         )
