@@ -52,10 +52,12 @@ def cdk_program() -> str:
 
 
 def cdk(program: str, command: str, *arguments: str) -> None:
-    """Runs it in infra/, with the container program that there is."""
+    """Runs it in infra/, with the container program that there is; what it prints is no answer."""
     environment = {"CDK_DOCKER": engine(), **os.environ} if command == "deploy" else None
     call = [program, command, "--no-notices", *arguments]
-    if subprocess.run(call, cwd=INFRA, env=environment, check=False).returncode:
+    # Where `CI` is set, the CDK talks on standard output.
+    run = subprocess.run(call, cwd=INFRA, env=environment, stdout=sys.stderr, check=False)
+    if run.returncode:
         raise DeployError(f"cdk {command} failed; what it printed last says why.")
 
 

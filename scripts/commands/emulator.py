@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -114,14 +115,19 @@ def emulator(
     command += ["--runtime-interface-emulator-address", listen]
     command += ["--runtime-api-address", f"127.0.0.1:{running.runtime_port}"]
     command += ["/opt/venv/bin/python", "-m", "awslambdaric", "functions.predict.handler.handler"]
-    with subprocess.Popen(
-        command,
-        env={**os.environ, **variables},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,  # Ctrl-C ends the gateway, which then ends the container
-    ) as process:
+    with (
+        # podman's monitor leaves an empty file `oom` where it was started, once memory runs out.
+        tempfile.TemporaryDirectory() as elsewhere,
+        subprocess.Popen(
+            command,
+            cwd=elsewhere,
+            env={**os.environ, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # Ctrl-C ends the gateway, which then ends the container
+        ) as process,
+    ):
         pump = threading.Thread(target=_pump, args=(process.stdout, running.log, echo))
         pump.start()
         try:
