@@ -18,9 +18,10 @@ from infra.settings import Settings, SettingsError
 from scripts.commands.page_headers import HEADERS
 
 FOLDER: Final = Path(__file__).parents[1] / "site"
-_PAGES: Final = ["*.html"]
-_KEPT_MINUTES: Final = 5
-"""How long browsers keep scripts and styles: their names stay the same from release to release."""
+_PAGES: Final = ["*.html", "*.js", "*.css"]
+"""Asked for anew each time: they belong together, and keep their names from release to release."""
+_KEPT_MINUTES: Final = 60
+"""How long browsers keep the rest, the pictures."""
 
 
 class Site(Construct):
@@ -86,6 +87,15 @@ class Site(Construct):
         return cloudfront.ResponseHeadersPolicy(
             self,
             "Headers",
+            custom_headers_behavior=cloudfront.ResponseCustomHeadersBehavior(
+                custom_headers=[
+                    cloudfront.ResponseCustomHeader(
+                        header="Permissions-Policy",
+                        value=HEADERS["Permissions-Policy"],
+                        override=True,
+                    )
+                ]
+            ),
             security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
                 content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
                     content_security_policy=HEADERS["Content-Security-Policy"],

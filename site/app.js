@@ -1,99 +1,82 @@
-// Sends the chosen photo to the API and draws the answer over it. Without JavaScript the form posts by
-// itself and the browser shows the JSON.
+// The ways in: picker, drop, paste, camera, samples. All that comes after is loaded once it is needed,
+// or once the page is idle. Without JavaScript the form posts by itself and the answer is JSON.
 
 const form = document.querySelector("#upload");
-const input = form.querySelector("input");
-const button = form.querySelector("button");
-const status = document.querySelector("#status");
-const result = document.querySelector("#result");
-const photo = document.querySelector("#photo");
-const boxes = document.querySelector("#boxes");
-const answers = document.querySelector("#answers");
+const input = form.querySelector("#image");
+const notice = document.querySelector("#notice");
 
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  look();
+input.multiple = true; // the plain form sends one
+input.addEventListener("change", () => {
+  look([...input.files]);
+  input.value = ""; // so that the same photo can be chosen again
 });
-input.addEventListener("change", () => input.files.length && look());
+form.addEventListener("submit", (event) => event.preventDefault());
 
-async function look() {
-  const file = input.files[0];
-  result.hidden = true;
-  say("Looking…");
-  button.disabled = true;
-  try {
-    const prediction = await predict();
-    await show(file);
-    draw(prediction);
-    say(summary(prediction));
-  } catch (error) {
-    say(error.message, true);
-  } finally {
-    button.disabled = false;
-  }
-}
+document.addEventListener("paste", async ({ clipboardData }) => {
+  const files = [...clipboardData.files];
+  if (!files.length) return;
+  const { text, time } = await import("./words.js");
+  look(files.map((file) => new File([file], text.pastedName(time()), { type: file.type })));
+});
 
-async function predict() {
-  const body = new FormData(form);
-  let response;
+const carriesFiles = ({ dataTransfer }) => dataTransfer.types.includes("Files");
+document.addEventListener("dragover", (event) => {
+  event.preventDefault(); // else the browser would leave the page for the file
+  document.body.classList.toggle("dragging", carriesFiles(event));
+});
+document.addEventListener("dragleave", ({ relatedTarget }) => {
+  if (!relatedTarget) document.body.classList.remove("dragging");
+});
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  document.body.classList.remove("dragging");
+  const files = [...event.dataTransfer.files];
+  if (files.length) look(files);
+  else complain("nothingDropped");
+});
+
+document.querySelector("#open-camera").addEventListener("click", async () => {
   try {
-    response = await fetch(form.action, { method: "POST", body });
+    const { takePhotos } = await import("./camera.js");
+    takePhotos((photo) => look([photo]));
   } catch {
-    throw new Error("The service could not be reached. Check your connection and try again.");
+    complain("pageError");
   }
-  const answer = await response.json().catch(() => null);
-  if (!response.ok || !answer) {
-    throw new Error(answer?.detail ?? "The service failed. Try again in a moment.");
-  }
-  return answer;
+});
+
+for (const button of document.querySelectorAll("[data-sample]")) {
+  button.addEventListener("click", async () => {
+    const credit = button.querySelector("small").textContent;
+    try {
+      const response = await fetch(button.dataset.sample);
+      if (!response.ok) throw new Error(response.statusText);
+      const name = button.querySelector("strong").textContent;
+      look([new File([await response.blob()], name, { type: "image/jpeg" })], credit);
+    } catch {
+      complain("sampleMissing");
+    }
+  });
 }
 
-async function show(file) {
-  URL.revokeObjectURL(photo.src);
-  photo.src = URL.createObjectURL(file);
+async function look(files, credit = "") {
+  notice.textContent = "";
   try {
-    await photo.decode();
+    const { add } = await import("./visit.js");
+    add(files, credit);
   } catch {
-    throw new Error("Your browser cannot show this kind of photo.");
+    complain("pageError");
   }
 }
 
-function draw({ image, faces }) {
-  const percent = (part, whole) => `${(100 * part) / whole}%`;
-  boxes.replaceChildren(...faces.map((face, index) => {
-    const box = document.createElement("div");
-    box.style.left = percent(face.box.x, image.width);
-    box.style.top = percent(face.box.y, image.height);
-    box.style.width = percent(face.box.width, image.width);
-    box.style.height = percent(face.box.height, image.height);
-    const number = document.createElement("span");
-    number.textContent = faces.length > 1 ? index + 1 : Math.round(face.age.years);
-    box.append(number);
-    return box;
-  }));
-  answers.replaceChildren(...faces.map((face) => {
-    const item = document.createElement("li");
-    const { years, low, high } = face.age;
-    const age = document.createElement("strong");
-    age.textContent = `looks about ${Math.round(years)}`;
-    item.append(age, ` (${low} to ${high}), ${gender(face.gender)}`);
-    return item;
-  }));
-  result.hidden = false;
+async function complain(failure) {
+  const words = await import("./words.js").catch(() => null);
+  notice.textContent = words?.text.failures[failure] ?? form.dataset.failure;
 }
 
-function gender({ label, probability }) {
-  if (label === "uncertain") return "gender not clear";
-  return `perceived as ${label} (${Math.round(100 * probability)} % sure)`;
-}
-
-function summary({ faces, faces_found: found }) {
-  if (found === 0) return "No face was found. Try a photo with a face that looks towards the camera.";
-  if (found > faces.length) return `${found} faces; the largest ${faces.length} are answered.`;
-  return found === 1 ? "One face." : `${found} faces.`;
-}
-
-function say(text, problem = false) {
-  status.textContent = text;
-  status.classList.toggle("problem", problem);
-}
+import("./words.js").then(({ translate }) => translate(document), () => complain("pageError"));
+import("./about.js").catch(() => complain("pageError"));
+(globalThis.requestIdleCallback ?? setTimeout)(() => {
+  // So that all of it is there when it is needed, with a connection or without. What fails now is
+  // loaded again then.
+  for (const module of ["./visit.js", "./camera.js"]) import(module).catch(() => {});
+});

@@ -23,7 +23,7 @@ from scripts.commands.emulator import IMAGE, ContainerError, engine
 from scripts.commands.local_s3 import local_s3
 
 ROOT = Path(__file__).parents[1]
-DATA = ROOT / "tests" / "data"
+SAMPLES = ROOT / "site" / "samples"
 
 
 def encoded(
@@ -54,13 +54,13 @@ def running(command: list[str]) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def collins() -> bytes:
     """JPEG of one woman of about 42."""
-    return (DATA / "eileen_collins.jpg").read_bytes()
+    return (SAMPLES / "eileen_collins.jpg").read_bytes()
 
 
 @pytest.fixture(scope="session")
 def hopper() -> bytes:
     """JPEG of one woman of about 77."""
-    return (DATA / "grace_hopper.jpg").read_bytes()
+    return (SAMPLES / "grace_hopper.jpg").read_bytes()
 
 
 @pytest.fixture(scope="session")

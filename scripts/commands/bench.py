@@ -26,7 +26,7 @@ from functions.predict.estimator import Estimator
 from functions.predict.pipeline import Pipeline
 from functions.predict.settings import Settings
 
-PORTRAITS: Final = Path(__file__).parents[2] / "tests" / "data"
+PORTRAITS: Final = Path(__file__).parents[2] / "site" / "samples"
 _STAGES: Final = ("decode", "detect", "estimate", "total")
 
 

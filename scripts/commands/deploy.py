@@ -26,7 +26,7 @@ from scripts.commands.emulator import ContainerError, engine
 ROOT: Final = Path(__file__).parents[2]
 INFRA: Final = ROOT / "infra"
 OUT: Final = INFRA / "cdk.out"
-PORTRAIT: Final = ROOT / "tests" / "data" / "grace_hopper.jpg"
+PORTRAIT: Final = ROOT / "site" / "samples" / "grace_hopper.jpg"
 _BOOTSTRAP: Final = "/cdk-bootstrap/hnb659fds/version"
 _OLDEST_NODE: Final = 18
 _ATTEMPTS: Final = 5

@@ -5,6 +5,7 @@ from typing import Final
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
+    "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }

@@ -136,7 +136,10 @@ def test_the_page_and_the_api_share_one_domain(plain: Template) -> None:
 
 def test_the_page_s_headers_are_those_of_the_local_server_and_more(plain: Template) -> None:
     (policy,) = resources(plain, "AWS::CloudFront::ResponseHeadersPolicy").values()
-    headers = policy["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
+    config = policy["Properties"]["ResponseHeadersPolicyConfig"]
+    (custom,) = config["CustomHeadersConfig"]["Items"]
+    assert custom["Value"] == HEADERS[custom["Header"]]
+    headers = config["SecurityHeadersConfig"]
     csp = headers["ContentSecurityPolicy"]["ContentSecurityPolicy"]
     assert csp == HEADERS["Content-Security-Policy"]
     assert headers["ReferrerPolicy"]["ReferrerPolicy"] == HEADERS["Referrer-Policy"]

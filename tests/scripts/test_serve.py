@@ -3,12 +3,12 @@ import subprocess
 
 import httpx2
 
-from tests.conftest import DATA, ROOT
+from tests.conftest import ROOT, SAMPLES
 
 
 def test_curl_s_form_is_answered(server: str) -> None:
     """With the real curl, whose `Expect: 100-continue` and multipart framing are its own."""
-    command = ["curl", "--silent", "--show-error", "-F", f"image=@{DATA / 'grace_hopper.jpg'}"]
+    command = ["curl", "--silent", "--show-error", "-F", f"image=@{SAMPLES / 'grace_hopper.jpg'}"]
     answer = subprocess.run([*command, f"{server}/api/v1/predict"], capture_output=True, check=True)
     assert answer.stdout.count(b'"detection_score"') == 1
 

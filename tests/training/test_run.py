@@ -19,7 +19,7 @@ from functions.predict import artifacts
 from functions.predict.estimator import Estimator
 from functions.predict.photo import Photo
 from functions.predict.pipeline import Pipeline
-from tests.conftest import DATA, ROOT, encoded
+from tests.conftest import ROOT, SAMPLES, encoded
 from training.calibrate import KNEE
 from training.quantize import dequantize
 from training.report import END, START
@@ -56,7 +56,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
     portraits = [
-        Image.fromarray(Photo((DATA / name).read_bytes(), 10**8).pixels())
+        Image.fromarray(Photo((SAMPLES / name).read_bytes(), 10**8).pixels())
         for name in ("eileen_collins.jpg", "grace_hopper.jpg")
     ]
     splits = ["train"] * 24 + ["val"] * 8 + ["calibration"] * 12 + ["test"] * 8
@@ -245,7 +245,7 @@ def test_recorded_figures_travel_with_the_model(run: Path, data: Path) -> None:
     manifest = artifacts.load(folder.as_uri()).manifest
     assert manifest.metrics["val"]["n"] == 8
     pipeline = Pipeline(artifacts.load(folder.as_uri()), 10**8)
-    assert len(pipeline.predict((DATA / "grace_hopper.jpg").read_bytes()).faces) == 1
+    assert len(pipeline.predict((SAMPLES / "grace_hopper.jpg").read_bytes()).faces) == 1
 
 
 def test_an_archive_of_other_photos_is_refused(data: Path, tmp_path: Path) -> None:

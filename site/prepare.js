@@ -1,0 +1,59 @@
+// A file -> a photo small enough to send: upright, at most 1,600 px a side, without metadata.
+
+import { Failure } from "./failure.js";
+
+const LONG_SIDE = 1600;
+const QUALITY = 0.85;
+const MAX_BYTES = 4_400_000; // what fits into a Lambda event, in base64 and with a form around it
+
+/**
+ * @param {File} file
+ * @returns {Promise<{blob: Blob, width?: number, height?: number}>} re-encoded, with its size in
+ *   pixels; or without, the file as it is, where the browser cannot read it but the service might
+ * @throws {Failure} notReadable, notPhoto, tooLarge
+ */
+export async function prepare(file) {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+  } catch {
+    throw new Failure("notReadable");
+  }
+  if (file.type && !file.type.startsWith("image/")) throw new Failure("notPhoto");
+  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
+  if (!bitmap || !canvasIsTrue()) {
+    if (file.size > MAX_BYTES) throw new Failure("tooLarge");
+    return { blob: file };
+  }
+  const scale = Math.min(1, LONG_SIDE / Math.max(bitmap.width, bitmap.height));
+  const width = Math.max(1, Math.round(bitmap.width * scale));
+  const height = Math.max(1, Math.round(bitmap.height * scale));
+  const context = canvas(width, height);
+  context.fillStyle = "white"; // where the photo is transparent, as the service does it
+  context.fillRect(0, 0, width, height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, width, height);
+  bitmap.close();
+  return { blob: await encode(context, "image/jpeg", QUALITY), width, height };
+}
+
+/** The 2D context of a new canvas. */
+export function canvas(width, height) {
+  return Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+}
+
+/** @returns {Promise<Blob>} what a context's canvas shows */
+export function encode({ canvas }, type, quality) {
+  return new Promise((resolve, reject) => {
+    const done = (blob) => (blob ? resolve(blob) : reject(new Error("The canvas has no pixels.")));
+    canvas.toBlob(done, type, quality);
+  });
+}
+
+/** Whether pixels come back as they were drawn; browsers that resist fingerprinting return noise. */
+function canvasIsTrue() {
+  const context = canvas(8, 8);
+  context.fillStyle = "rgb(40 120 200)";
+  context.fillRect(0, 0, 8, 8);
+  const { data } = context.getImageData(0, 0, 8, 8);
+  return data.every((value, i) => Math.abs(value - [40, 120, 200, 255][i % 4]) < 8);
+}

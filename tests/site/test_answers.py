@@ -1,0 +1,221 @@
+"""What the page makes of answers: boxes, cards, files to keep, words for screen readers."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from tests.conftest import SAMPLES
+from tests.site.conftest import Opener, answer, answering, choose, face
+
+on_server = pytest.mark.parametrize("address", ["server"], indirect=True)
+
+
+@pytest.fixture
+def square(tmp_path: Path) -> Path:
+    """A photo of the size that `answer` speaks of."""
+    path = tmp_path / "square.png"
+    Image.new("RGB", (512, 512), "grey").save(path)
+    return path
+
+
+def place(element: Locator) -> tuple[float, float, float, float]:
+    """Left, top, width, height."""
+    box = element.bounding_box()
+    assert box is not None
+    return box["x"], box["y"], box["width"], box["height"]
+
+
+def test_the_boxes_scale_with_the_photo(page: Page, crowd: Path) -> None:
+    choose(page, crowd)
+    boxes = page.locator(".boxes button")
+    expect(boxes).to_have_count(8)
+    expect(page.locator(".face")).to_have_count(8)
+
+    def relative() -> list[float]:
+        left, top, width, height = place(page.locator(".picture"))
+        x, y, wide, high = place(boxes.nth(3))
+        return [(x - left) / width, (y - top) / height, wide / width, high / height]
+
+    page.set_viewport_size({"width": 1440, "height": 900})
+    large = relative()
+    page.set_viewport_size({"width": 320, "height": 900})
+    assert relative() == pytest.approx(large, abs=0.01)
+
+
+@on_server
+def test_pointing_at_a_box_or_its_card_shows_both(page: Page, square: Path) -> None:
+    second = {"x": 350, "y": 100, "width": 100, "height": 120}
+    answering(page, answer(face(), face(box=second)))
+    choose(page, square)
+    box, card = page.locator(".boxes button").nth(1), page.locator(".face").nth(1)
+    for one, other in [(box, card), (card, box)]:
+        one.hover()
+        expect(other).to_contain_class("lit")
+        page.mouse.move(0, 0)
+        expect(other).not_to_contain_class("lit")
+    box.focus()
+    expect(card).to_contain_class("lit")
+    page.keyboard.press("Enter")
+    expect(card).to_be_focused()
+    expect(box).to_contain_class("lit")
+    expect(page.locator(".face").first).not_to_contain_class("lit")
+
+
+@on_server
+def test_the_interval_is_drawn_to_scale(page: Page, square: Path) -> None:
+    answering(page, answer(face()))
+    choose(page, square)
+    left, _, width, _ = place(page.locator(".scale"))
+    x, _, wide, _ = place(page.locator(".interval"))
+    assert (x - left) / width == pytest.approx(0.27, abs=0.01)
+    assert wide / width == pytest.approx(0.15, abs=0.01)
+
+
+@on_server
+def test_words_are_of_impressions(page: Page, square: Path) -> None:
+    unsure = {"label": "uncertain", "probability": 0.6}
+    answering(page, answer(face(), face(gender=unsure)))
+    choose(page, square)
+    expect(page.locator(".age").first).to_have_text("looks about 34 (27 to 42)")
+    expect(page.locator(".gender")).to_have_text(
+        ["perceived as female (98%)", "perceived gender: not sure"]
+    )
+    expect(page.locator(".hints li")).to_have_count(0)
+    expect(page.get_by_role("button", name="Face 1: looks about 34 (27 to 42)")).to_be_visible()
+
+
+@on_server
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        ({"box": {"x": 200, "y": 100, "width": 30, "height": 36}}, "Small in the photo"),
+        ({"box": {"x": 0, "y": 100, "width": 100, "height": 120}}, "Cut by the edge"),
+        ({"detection_score": 0.65}, "Hardly recognised"),
+        ({"age": {"years": 40.0, "low": 12, "high": 70, "coverage": 0.9}}, "Hard to tell"),
+        (
+            {"landmarks": [{"x": x, "y": y} for x, y in
+                           [(225, 150), (250, 150), (255, 170), (230, 195), (250, 195)]]},
+            "Turned to the side",
+        ),
+    ],
+)  # fmt: skip
+def test_what_makes_an_answer_doubtful_is_said(
+    page: Page, square: Path, changes: dict[str, Any], hint: str
+) -> None:
+    answering(page, answer(face(**changes)))
+    choose(page, square)
+    expect(page.locator(".hints li")).to_have_count(1)
+    expect(page.locator(".hints li")).to_contain_text(hint)
+
+
+@on_server
+def test_faces_that_are_not_listed_are_counted(page: Page, square: Path) -> None:
+    answering(page, answer(face(), face(), found=40))
+    choose(page, square)
+    expect(page.locator(".photo .state")).to_have_text("40 faces; the largest 2 are answered.")
+
+
+@on_server
+def test_screen_readers_are_told(page: Page, square: Path) -> None:
+    answering(page, answer(face()))
+    choose(page, square)
+    expect(page.get_by_role("status")).to_have_text(
+        "square.png: One face. Face 1: looks about 34 (27 to 42), perceived as female (98%)."
+    )
+
+
+def saved(page: Page, button: str) -> tuple[str, bytes]:
+    """Name and bytes of the file that a button hands out."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button, exact=True).click()
+    return download.value.suggested_filename, download.value.path().read_bytes()
+
+
+@on_server
+def test_an_answer_can_be_kept_as_json_csv_and_picture(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "=cmd,1.png"
+    Image.new("RGB", (512, 512), "grey").save(path)
+    prediction = answer(face(), face(age={"years": 5.0, "low": 4, "high": 7, "coverage": 0.9}))
+    answering(page, prediction)
+    choose(page, path)
+    name, data = saved(page, "JSON")
+    assert name.endswith("cmd,1.json")
+    assert json.loads(data) == [{"file": "=cmd,1.png"} | prediction]
+    _, data = saved(page, "CSV")
+    rows = list(csv.DictReader(io.StringIO(data.decode())))
+    assert [(row["face"], row["years"], row["low"], row["x"]) for row in rows] == [
+        ("1", "34.2", "27", "200"),
+        ("2", "5", "4", "200"),
+    ]
+    assert {row["file"] for row in rows} == {"'=cmd,1.png"}  # a spreadsheet must not run it
+    name, data = saved(page, "Photo with boxes")
+    picture = Image.open(io.BytesIO(data)).convert("RGB")
+    assert picture.size == (512, 512)
+    assert picture.getpixel((200, 160)) != (128, 128, 128)  # the box's left edge
+    assert picture.getpixel((250, 160)) == (128, 128, 128)
+
+
+@on_server
+def test_all_answers_of_the_visit_can_be_kept_together(page: Page, square: Path) -> None:
+    answering(page, answer(face()))
+    choose(page, square)
+    expect(page.locator(".stage:visible")).to_have_count(1)
+    expect(page.get_by_role("button", name="All as CSV")).to_be_hidden()
+    choose(page, square)
+    _, data = saved(page, "All as CSV")
+    assert len(list(csv.DictReader(io.StringIO(data.decode())))) == 2
+
+
+def test_a_csv_has_the_columns_of_the_command_line(page: Page) -> None:
+    from scripts.commands.predict import _COLUMNS
+
+    choose(page, SAMPLES / "grace_hopper.jpg")
+    _, data = saved(page, "CSV")
+    assert data.decode().splitlines()[0] == ",".join(_COLUMNS)
+
+
+@on_server
+def test_photos_can_be_taken_off_the_page(page: Page, square: Path) -> None:
+    answering(page, answer(face()))
+    choose(page, square, square)
+    expect(page.locator(".stage:visible")).to_have_count(2)
+    page.get_by_role("button", name="Remove square.png").first.click()
+    expect(page.locator(".photo")).to_have_count(1)
+    expect(page.get_by_role("heading", name="Photos of this visit")).to_be_focused()
+    page.get_by_role("button", name="Remove all").click()
+    expect(page.get_by_role("heading", name="Photos of this visit")).to_be_hidden()
+    expect(page.locator("#image")).to_be_focused()
+
+
+def test_the_page_says_how_far_to_trust_the_model(page: Page, address: str) -> None:
+    manifest = page.request.get(f"{address}/api/v1/model").json()
+    measured = manifest["metrics"]["test + test-wide"]
+    expect(page.locator("#figures")).to_contain_text(
+        f"On {measured['n']:,} faces that no step of training saw, the range held for "
+        f"{measured['interval_coverage']:.0%} (90% are promised), and the age was off by "
+        f"{measured['age_mae']:.1f} years"
+    )
+    rows = page.locator("#bands tbody tr")
+    expect(rows).to_have_count(len(measured["by_age_band"]))
+    youngest = measured["by_age_band"]["0-9"]
+    expect(rows.first).to_have_text(
+        f"0 to 9{youngest['n']}{youngest['age_mae']:.1f}{youngest['interval_coverage']:.0%}"
+    )
+    expect(page.locator("#model")).to_contain_text(manifest["version"])
+    expect(page.locator("#about")).to_contain_text("Not for age checks")
+    expect(page.locator("#about")).to_contain_text("Photos are not kept")
+
+
+@on_server
+def test_without_the_model_s_figures_the_page_says_so(open_page: Opener, square: Path) -> None:
+    page = open_page()
+    page.route("**/api/v1/model", lambda route: route.fulfill(status=503))
+    page.reload()
+    expect(page.locator("#figures")).to_contain_text("could not be loaded")
+    expect(page.locator("#bands")).to_be_hidden()

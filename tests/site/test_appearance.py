@@ -1,0 +1,208 @@
+"""The page for every eye, hand, width and language. Screenshots are kept in runs/page/."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.conftest import ROOT, SAMPLES
+from tests.site.conftest import OUTPUT, PREDICT, Opener, choose
+
+pytestmark = pytest.mark.parametrize("address", ["server"], indirect=True)
+
+Scheme = Literal["light", "dark"]
+SCHEMES: list[Scheme] = ["light", "dark"]
+
+
+def fill(page: Page, crowd: Path) -> None:
+    """Photos of one face and of several, and one that failed."""
+    choose(page, SAMPLES / "grace_hopper.jpg", ROOT / "README.md", crowd)
+    expect(page.locator(".photo > footer:visible")).to_have_count(2)
+    expect(page.locator(".failed")).to_have_count(1)
+
+
+def settle(page: Page) -> None:
+    """Until what changed is painted."""
+    page.evaluate(
+        """async () => {
+          await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
+          await Promise.all(document.getAnimations().map((animation) => animation.finished));
+          await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+        }"""
+    )
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_axe_has_no_finding(open_page: Opener, crowd: Path, scheme: Scheme) -> None:
+    page = open_page(color_scheme=scheme, permissions=["camera"])
+    fill(page, crowd)
+    settle(page)
+    found = Axe().run(page)
+    assert found.response["passes"]
+    assert found.violations_count == 0, found.generate_report()
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.get_by_role("button", name="Take photo")).to_be_enabled()
+    settle(page)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_it_fits_every_width(open_page: Opener, crowd: Path, scheme: Scheme, language: str) -> None:
+    page = open_page(color_scheme=scheme, locale=language)
+    fill(page, crowd)
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    for width in (320, 768, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        settle(page)
+        page.screenshot(path=OUTPUT / f"{language}-{scheme}-{width}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_scheme_is_the_visitor_s(open_page: Opener, scheme: Scheme) -> None:
+    page = open_page(color_scheme=scheme)
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 31)"}[scheme]
+
+
+def test_from_right_to_left_it_is_a_mirror_image(open_page: Opener, crowd: Path) -> None:
+    page = open_page()
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    fill(page, crowd)
+    page.set_viewport_size({"width": 320, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    crop = page.locator(".face .crop").first.bounding_box()
+    age = page.locator(".face .age").first.bounding_box()
+    assert crop is not None
+    assert age is not None
+    assert crop["x"] > age["x"]
+    # The photo itself is no text: its boxes stay where the faces are.
+    box = page.locator(".boxes button").first.bounding_box()
+    photo = page.locator(".picture").first.bounding_box()
+    assert box is not None
+    assert photo is not None
+    assert 0.4 < (box["x"] + box["width"] / 2 - photo["x"]) / photo["width"] < 0.65
+
+
+def test_motion_is_left_out_where_it_is_not_wanted(open_page: Opener) -> None:
+    def moves(page: Page) -> tuple[bool, bool]:
+        smooth = page.evaluate("getComputedStyle(document.documentElement).scrollBehavior")
+        changes = page.evaluate(
+            "getComputedStyle(document.querySelector('button')).transitionDuration"
+        )
+        return smooth == "smooth", changes != "0s"
+
+    assert moves(open_page(reduced_motion="no-preference")) == (True, True)
+    assert moves(open_page(reduced_motion="reduce")) == (False, False)
+
+
+def test_the_keyboard_is_enough(open_page: Opener) -> None:
+    page = open_page(permissions=["camera"])
+    focused = page.locator(":focus")
+    page.keyboard.press("Tab")
+    expect(focused).to_have_attribute("id", "image")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    expect(focused).to_have_text("Use the camera")
+    page.keyboard.press("Enter")
+    expect(focused).to_have_text("Take photo")
+    page.keyboard.press("Escape")
+    expect(focused).to_have_text("Use the camera")
+    chooser.value.set_files(SAMPLES / "grace_hopper.jpg")
+    expect(page.locator(".photo .state")).to_have_text("One face.")
+    reached = []
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        reached.append(focused.evaluate("element => element.ariaLabel ?? element.innerText"))
+    texts = ["Grace Hopper", "Eileen Collins", "Remove all", "Remove grace_hopper.jpg", "Face 1",
+             "JSON", "CSV", "Photo with boxes"]  # fmt: skip
+    assert [text in label for text, label in zip(texts, reached, strict=True)] == [True] * 8
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "language"),
+    [
+        ({"locale": "de-CH"}, "/", "de"),
+        ({"locale": "fr-FR"}, "/", "en"),
+        ({"locale": "de-DE"}, "/?lang=en", "en"),
+        ({"locale": "en-GB"}, "/?lang=de", "de"),
+        ({"locale": "en-GB"}, "/?lang=xx", "en"),
+    ],
+)
+def test_the_language_is_the_visitor_s(
+    open_page: Opener, options: dict[str, str], path: str, language: str
+) -> None:
+    page = open_page(path, **options)
+    title = {"en": "How old does a face look?", "de": "Wie alt wirkt ein Gesicht?"}[language]
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    assert page.evaluate("document.documentElement.lang") == language
+    page.get_by_role("button", name="Grace Hopper").click()
+    expect(page.locator(".photo .state")).to_have_text(
+        {"en": "One face.", "de": "Ein Gesicht."}[language]
+    )
+
+
+def test_every_language_says_everything(page: Page) -> None:
+    outline = """async (language) => {
+      const outline = (text) => Object.fromEntries(Object.entries(text).map(([key, value]) =>
+        [key, typeof value === "object" ? outline(value)
+          : typeof value === "function" ? value.length : typeof value]));
+      return outline((await import(`/text/${language}.js`)).default);
+    }"""
+    languages = [path.stem for path in (ROOT / "site" / "text").glob("*.js")]
+    assert sorted(languages) == ["de", "en"]
+    english, *others = [page.evaluate(outline, language) for language in ("en", "de")]
+    assert others == [english]
+    mismatches = page.evaluate(
+        """async () => {
+          const {default: text} = await import("/text/en.js");
+          const inside = (root) => [...root.querySelectorAll("[data-text]")];
+          const templates = [...document.querySelectorAll("template")];
+          return [document, ...templates.map((one) => one.content)].flatMap(inside)
+            .filter((element) => element.textContent !== text[element.dataset.text])
+            .map((element) => element.dataset.text);
+        }"""
+    )
+    assert mismatches == []
+
+
+def test_the_first_paint_needs_one_style_and_one_script(open_page: Opener) -> None:
+    page = open_page()
+    measured = page.evaluate(
+        """() => {
+          const [navigation] = performance.getEntriesByType("navigation");
+          const [paint] = performance.getEntriesByName("first-contentful-paint");
+          const resources = performance.getEntriesByType("resource").map((one) => ({
+            name: new URL(one.name).pathname, from: one.startTime, bytes: one.encodedBodySize,
+            blocking: one.renderBlockingStatus,
+          }));
+          return {paint: paint.startTime, interactive: navigation.domContentLoadedEventStart,
+                  html: navigation.encodedBodySize, resources};
+        }"""
+    )
+    resources = measured["resources"]
+    blocking = [one["name"] for one in resources if one["blocking"] == "blocking"]
+    assert blocking == ["/style.css"]
+    page_s_own = page.evaluate(
+        "[...document.querySelectorAll('link[rel=stylesheet], script')].map(e => e.href ?? e.src)"
+    )
+    assert len(page_s_own) == 2
+    page.get_by_role("button", name="Grace Hopper").focus()
+    with page.expect_response(PREDICT):
+        page.keyboard.press("Enter")
+    figures = {
+        "first_contentful_paint_ms": round(measured["paint"]),
+        "interactive_ms": round(measured["interactive"]),
+        "bytes": measured["html"] + sum(one["bytes"] for one in resources),
+        "bytes_without_samples": measured["html"]
+        + sum(one["bytes"] for one in resources if "/samples/" not in one["name"]),
+        "requests": 1 + len(resources),
+    }
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    (OUTPUT / "load.json").write_text(json.dumps(figures, indent=2) + "\n")

@@ -1,0 +1,215 @@
+"""Each failure has its own sentence and a next step, and nothing is left spinning."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, Route, expect
+
+from tests.conftest import SAMPLES
+from tests.site.conftest import PREDICT, Opener, answer, choose, face
+
+pytestmark = pytest.mark.parametrize("address", ["server"], indirect=True)
+
+HOPPER = SAMPLES / "grace_hopper.jpg"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_spins(page: Page) -> Iterator[None]:
+    yield
+    expect(page.locator("progress:visible")).to_have_count(0)
+
+
+def fails(page: Page, sentence: str, again: bool) -> None:
+    """The newest photo says so and offers to try again, or does not."""
+    photo = page.locator(".photo").first
+    expect(photo.locator(".state")).to_contain_text(sentence)
+    expect(photo.get_by_role("button", name="Try again")).to_be_visible(visible=again)
+    expect(photo.get_by_role("button", name="Remove")).to_be_visible()
+    expect(photo.locator(".answer")).to_be_hidden()
+    expect(page.get_by_role("status")).to_contain_text(sentence)
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence", "again"),
+    [
+        (413, "This photo is too large to send", False),
+        (415, "This file cannot be read as a photo.", False),
+        (422, "This file cannot be read as a photo.", False),
+        (500, "The service failed. It is not the photo's fault", True),
+        (502, "The service failed. It is not the photo's fault", True),
+        (504, "The service took too long.", True),
+    ],
+)
+def test_a_status_has_its_sentence(page: Page, status: int, sentence: str, again: bool) -> None:
+    page.route(PREDICT, lambda route: route.fulfill(status=status, body="<html>a proxy's page"))
+    choose(page, HOPPER)
+    fails(page, sentence, again)
+
+
+@pytest.mark.parametrize("body", ["<html>a hotel's page", "{}", ""])
+def test_an_answer_that_is_none_has_its_sentence(page: Page, body: str) -> None:
+    page.route(PREDICT, lambda route: route.fulfill(body=body))
+    choose(page, HOPPER)
+    fails(page, "The service failed.", again=True)
+
+
+def test_no_face_has_its_sentence(page: Page, tmp_path: Path) -> None:
+    Image.new("RGB", (400, 300), "green").save(tmp_path / "lawn.jpg")
+    choose(page, tmp_path / "lawn.jpg")
+    fails(page, "No face was found.", again=False)
+
+
+@pytest.mark.parametrize(("name", "data"), [("a.txt", b"words"), ("a.jpg", b"no JPEG"), ("a", b"")])
+def test_no_photo_has_its_sentence(page: Page, tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    choose(page, tmp_path / name)
+    fails(page, "This file cannot be read as a photo. Choose a JPEG", again=False)
+
+
+def test_a_file_too_large_that_cannot_be_scaled_is_not_sent(page: Page, tmp_path: Path) -> None:
+    Image.new("RGB", (1500, 1000)).save(tmp_path / "scan.tif")
+    page.route(PREDICT, lambda route: pytest.fail("It was sent."))
+    choose(page, tmp_path / "scan.tif")
+    fails(page, "This photo is too large to send", again=False)
+
+
+def test_a_file_that_cannot_be_opened_has_its_sentence(page: Page) -> None:
+    page.evaluate(
+        """() => {
+          const gone = async () => { throw new DOMException("", "NotFoundError"); };
+          Blob.prototype.arrayBuffer = gone;
+        }"""
+    )
+    choose(page, HOPPER)
+    fails(page, "This file cannot be opened: it may be a folder", again=False)
+
+
+def test_offline_has_its_sentence_and_the_photo_is_kept(page: Page) -> None:
+    page.context.set_offline(True)
+    choose(page, HOPPER)
+    fails(page, "You are offline. The photo is still here", again=True)
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".photo .state")).to_have_text("One face.")
+
+
+def test_a_service_out_of_reach_has_its_sentence(page: Page) -> None:
+    page.route(PREDICT, lambda route: route.abort("connectionrefused"))
+    choose(page, HOPPER)
+    fails(page, "The service cannot be reached.", again=True)
+
+
+def test_a_service_that_never_answers_is_given_up(page: Page) -> None:
+    page.evaluate("() => { const of = AbortSignal.timeout; AbortSignal.timeout = () => of(200); }")
+    page.route(PREDICT, lambda route: None)
+    choose(page, HOPPER)
+    fails(page, "The service took too long.", again=True)
+    page.unroute(PREDICT)
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [(429, "Too many photos are waiting"), (503, "The service is not ready yet.")],
+)
+def test_a_service_with_too_much_to_do_is_asked_again(
+    page: Page, status: int, sentence: str
+) -> None:
+    answers = iter([status, status])
+
+    def throttle(route: Route) -> None:
+        if refused := next(answers, None):
+            route.fulfill(status=refused, headers={"Retry-After": "2"})
+        else:
+            route.fulfill(json=answer(face()))
+
+    page.route(PREDICT, throttle)
+    choose(page, HOPPER)
+    expect(page.locator(".photo .state")).to_contain_text(sentence)
+    expect(page.locator(".photo .state")).to_contain_text("again in 2 seconds")
+    expect(page.locator(".photo .state")).to_contain_text("again in 1 second.")
+    expect(page.locator(".photo .state")).to_have_text("One face.")
+
+
+def test_a_service_that_stays_busy_is_left_alone(page: Page) -> None:
+    asked: list[Route] = []
+
+    def throttle(route: Route) -> None:
+        asked.append(route)
+        route.fulfill(status=429, headers={"Retry-After": "1"})
+
+    page.route(PREDICT, throttle)
+    choose(page, HOPPER)
+    fails(page, "Try again in a minute.", again=True)
+    assert len(asked) == 4
+
+
+def test_a_photo_can_be_cancelled_while_it_is_looked_at_or_waits(page: Page) -> None:
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.fulfill(json=answer(face()))
+        else:
+            held.append(route)
+
+    page.route(PREDICT, hold_the_first)
+    with page.expect_request(PREDICT):
+        choose(page, HOPPER, SAMPLES / "eileen_collins.jpg", HOPPER)
+    expect(page.get_by_text("0 of 3 answered")).to_be_visible()
+    page.get_by_role("button", name="Cancel eileen_collins.jpg").click()
+    with page.expect_event("requestfailed"):  # the answer is no longer waited for
+        page.get_by_role("button", name="Cancel grace_hopper.jpg").first.click()
+    expect(page.locator(".photo .state")).to_have_text(
+        ["Cancelled. It was not looked at."] * 2 + ["One face."]
+    )
+    page.get_by_role("button", name="Try again").first.click()
+    expect(page.locator(".photo .state").first).to_have_text("One face.")
+
+
+def test_all_photos_can_be_cancelled_at_once(page: Page) -> None:
+    page.route(PREDICT, lambda route: None)
+    with page.expect_request(PREDICT):
+        choose(page, HOPPER, HOPPER, HOPPER)
+    page.get_by_role("button", name="Cancel all").click()
+    expect(page.locator(".photo .state")).to_have_text(["Cancelled. It was not looked at."] * 3)
+    page.unroute(PREDICT)
+
+
+def test_a_sample_that_cannot_be_loaded_has_its_sentence(page: Page) -> None:
+    page.route("**/samples/*", lambda route: route.abort())
+    page.get_by_role("button", name="Eileen Collins").click()
+    expect(page.get_by_role("alert")).to_contain_text("The sample could not be loaded.")
+    page.unroute("**/samples/*")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        ("NotAllowedError", "The camera is not allowed for this page."),
+        ("NotFoundError", "No camera was found."),
+        ("NotReadableError", "another program may be using it"),
+    ],
+)
+def test_a_camera_that_does_not_start_has_its_sentence(
+    page: Page, error: str, sentence: str
+) -> None:
+    page.evaluate(
+        "name => { navigator.mediaDevices.getUserMedia = async () => "
+        "{ throw new DOMException('', name); }; }",
+        error,
+    )
+    page.get_by_role("button", name="Use the camera").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("status")).to_contain_text(sentence)
+    expect(dialog.get_by_role("button", name="Take photo")).to_be_disabled()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_a_page_that_is_not_loaded_whole_says_so(open_page: Opener, page: Page) -> None:
+    broken = open_page()
+    broken.route("**/words.js", lambda route: route.abort())
+    broken.reload()
+    expect(broken.get_by_role("alert")).to_contain_text("could not be loaded whole")

@@ -1,0 +1,221 @@
+"""How photos reach the page, and what leaves it."""
+
+import base64
+import io
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, JSHandle, Page, Request, expect
+
+from tests.conftest import SAMPLES, encoded
+from tests.site.conftest import PREDICT, Opener, answer, answering, choose, face
+
+
+def transfer(page: Page, *files: tuple[str, str, bytes]) -> JSHandle:
+    """What browsers hand over in a drop: files of names, types and bytes."""
+    return page.evaluate_handle(
+        """(files) => {
+          const transfer = new DataTransfer();
+          for (const [name, type, text] of files) {
+            const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+            transfer.items.add(new File([bytes], name, {type}));
+          }
+          return transfer;
+        }""",
+        [(name, kind, base64.b64encode(data).decode()) for name, kind, data in files],
+    )
+
+
+def test_a_chosen_photo_is_answered_with_a_box_over_the_face(page: Page) -> None:
+    choose(page, SAMPLES / "grace_hopper.jpg")
+    expect(page.locator(".photo .state")).to_have_text("One face.")
+    expect(page.locator(".face .age")).to_contain_text("looks about")
+    box = page.locator(".boxes button").bounding_box()
+    photo = page.locator(".picture").bounding_box()
+    assert box is not None
+    assert photo is not None
+    # The face is in the middle of the upper half of this portrait.
+    across = (box["x"] + box["width"] / 2 - photo["x"]) / photo["width"]
+    down = (box["y"] + box["height"] / 2 - photo["y"]) / photo["height"]
+    assert 0.4 < across < 0.65
+    assert 0.2 < down < 0.5
+
+
+def test_the_same_photo_can_be_chosen_again(page: Page) -> None:
+    for count in (1, 2):
+        choose(page, SAMPLES / "grace_hopper.jpg")
+        expect(page.locator(".photo .stage:visible")).to_have_count(count)
+
+
+def test_photos_can_be_dropped_anywhere(page: Page, hopper: bytes, collins: bytes) -> None:
+    photos = transfer(page, ("a.jpg", "image/jpeg", hopper), ("b.jpg", "image/jpeg", collins))
+    page.dispatch_event("#about", "dragover", {"dataTransfer": photos})
+    expect(page.get_by_text("Drop the photos here")).to_be_visible()
+    page.dispatch_event("#about", "drop", {"dataTransfer": photos})
+    expect(page.get_by_text("Drop the photos here")).to_be_hidden()
+    expect(page.locator(".photo .name")).to_have_text(["a.jpg", "b.jpg"])
+    expect(page.locator(".photo .state")).to_have_text(["One face.", "One face."])
+
+
+def test_a_drag_that_leaves_or_carries_no_file_changes_nothing(page: Page, hopper: bytes) -> None:
+    photo = transfer(page, ("a.jpg", "image/jpeg", hopper))
+    page.dispatch_event("body", "dragover", {"dataTransfer": photo})
+    page.dispatch_event("body", "dragleave", {"dataTransfer": photo})
+    expect(page.get_by_text("Drop the photos here")).to_be_hidden()
+    page.dispatch_event("body", "dragover", {"dataTransfer": transfer(page)})
+    expect(page.get_by_text("Drop the photos here")).to_be_hidden()
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer(page)})
+    expect(page.get_by_role("alert")).to_contain_text("No file was in what you dropped.")
+
+
+def test_a_photo_can_be_pasted(open_page: Opener) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    png = encoded(Image.open(SAMPLES / "grace_hopper.jpg"))
+    page.evaluate(
+        """(text) => {
+          const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+          const item = new ClipboardItem({"image/png": new Blob([bytes], {type: "image/png"})});
+          return navigator.clipboard.write([item]);
+        }""",
+        base64.b64encode(png).decode(),
+    )
+    page.keyboard.press("Control+V")
+    expect(page.locator(".photo .state")).to_have_text("One face.")
+    expect(page.locator(".photo .name")).to_contain_text("Pasted")
+
+
+def test_a_sample_is_shown_with_its_source(page: Page) -> None:
+    page.get_by_role("button", name="Grace Hopper").click()
+    expect(page.locator(".photo .state")).to_have_text("One face.")
+    expect(
+        page.get_by_role("heading", name="Grace Hopper US Navy, 1984, public domain")
+    ).to_be_visible()
+
+
+def test_the_camera_is_previewed_and_off_once_the_photo_is_taken(open_page: Opener) -> None:
+    page = open_page(permissions=["camera"])
+    page.get_by_role("button", name="Use the camera").click()
+    shutter = page.get_by_role("button", name="Take photo")
+    expect(shutter).to_be_focused()
+    assert page.locator("video").evaluate("video => video.videoWidth") > 0
+    stream = page.locator("video").evaluate_handle("video => video.srcObject")
+    shutter.click()
+    expect(page.locator(".photo .state").first).to_have_text("One face.")
+    expect(page.locator(".photo .name")).to_contain_text("Camera")
+    assert stream.evaluate("stream => stream.getTracks().map(track => track.readyState)") == [
+        "ended"
+    ]
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def test_several_photos_are_worked_one_by_one(page: Page, crowd: Path) -> None:
+    under_way: list[int] = []
+    open_requests: set[Request] = set()
+
+    def started(request: Request) -> None:
+        if "/predict" in request.url:
+            open_requests.add(request)
+            under_way.append(len(open_requests))
+
+    def ended(request: Request) -> None:
+        open_requests.discard(request)
+
+    page.on("request", started)
+    page.on("requestfinished", ended)
+    names = ["grace_hopper.jpg", "eileen_collins.jpg"]
+    choose(page, crowd, *(SAMPLES / name for name in names))
+    expect(page.locator(".photo .state")).to_have_text(["8 faces.", "One face.", "One face."])
+    assert under_way == [1, 1, 1]
+
+
+def test_without_javascript_the_form_still_works(open_page: Opener) -> None:
+    page = open_page(java_script_enabled=False)
+    expect(page.locator("#image")).to_be_visible()
+    expect(page.get_by_role("button", name="Use the camera")).to_be_hidden()
+    page.set_input_files("#image", SAMPLES / "grace_hopper.jpg")
+    page.get_by_role("button", name="Look").click()
+    expect(page.locator("body")).to_contain_text('"faces_found":1')
+
+
+def sent(page: Page, path: Path) -> bytes:
+    """The file that the page sends to the API once one is chosen."""
+    page.evaluate(
+        """() => {
+          const {fetch} = window;
+          window.fetch = (to, how) => { window.form = how.body; return fetch(to, how); };
+        }"""
+    )
+    with page.expect_response(PREDICT):
+        choose(page, path)
+    name, data = page.evaluate(
+        """async () => {
+          const file = form.get("image");
+          const bytes = new Uint8Array(await file.arrayBuffer());
+          return [file.name, btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))];
+        }"""
+    )
+    assert name == "photo"  # the file's own name stays here
+    return base64.b64decode(data)
+
+
+def test_a_photo_of_a_phone_is_sent_small_upright_and_without_metadata(
+    page: Page, crowd: Path
+) -> None:
+    data = sent(page, crowd)
+    photo = Image.open(io.BytesIO(data))
+    assert photo.size == (1600, 1200)
+    assert not photo.getexif()
+    assert "exif" not in photo.info
+    assert len(data) < 400_000 < crowd.stat().st_size
+    expect(page.locator(".boxes button")).to_have_count(8)
+    expect(page.locator(".sent")).to_contain_text(re.compile("1,600 . 1,200 pixels"))
+    expect(page.locator(".sent")).to_contain_text("without metadata")
+
+
+def test_what_is_transparent_is_sent_white(page: Page, tmp_path: Path) -> None:
+    Image.new("RGBA", (40, 30), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    data = sent(page, tmp_path / "clear.png")
+    assert Image.open(io.BytesIO(data)).getpixel((20, 15)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("address", ["server"], indirect=True)
+def test_a_format_that_the_browser_cannot_read_is_sent_as_it_is(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    Image.new("RGB", (40, 30)).save(path)
+    answering(page, answer(face()))
+    assert sent(page, path) == path.read_bytes()
+    expect(page.locator(".face .age")).to_have_text("looks about 34 (27 to 42)")
+    expect(page.locator(".stage")).to_be_hidden()
+    expect(page.locator(".sent")).to_contain_text("Sent as it is")
+
+
+def test_a_browser_that_falsifies_canvases_sends_the_photo_as_it_is(
+    page: Page, tmp_path: Path
+) -> None:
+    page.evaluate(
+        """() => {
+          const get = CanvasRenderingContext2D.prototype.getImageData;
+          CanvasRenderingContext2D.prototype.getImageData = function (...where) {
+            const image = get.apply(this, where);
+            image.data.fill(255);
+            return image;
+          };
+        }"""
+    )
+    path = Path(shutil.copy(SAMPLES / "grace_hopper.jpg", tmp_path))
+    assert sent(page, path) == path.read_bytes()
+    expect(page.locator(".boxes button")).to_have_count(1)
+
+
+def test_nothing_is_left_of_a_visit(open_page: Opener, browser: Browser) -> None:
+    page = open_page()
+    choose(page, SAMPLES / "grace_hopper.jpg")
+    expect(page.locator(".photo")).to_have_count(1)
+    page.reload()
+    expect(page.locator(".photo")).to_have_count(0)
+    assert page.context.storage_state() == {"cookies": [], "origins": []}
+    assert page.evaluate("indexedDB.databases()") == []
+    assert page.evaluate("caches.keys()") == []
