@@ -76,7 +76,7 @@ async function complain(failure) {
 import("./words.js").then(({ translate }) => translate(document), () => complain("pageError"));
 import("./about.js").catch(() => complain("pageError"));
 (globalThis.requestIdleCallback ?? setTimeout)(() => {
-  // So that all of it is there when it is needed, with a connection or without. What fails now is
-  // loaded again then.
+  // So that all of it is there when it is needed, with a connection or without; what fails now is told
+  // then.
   for (const module of ["./visit.js", "./camera.js"]) import(module).catch(() => {});
 });

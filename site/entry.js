@@ -55,6 +55,10 @@ export class Entry {
     this.#show(state, { progress: true, cancel: true });
   }
 
+  hold(state) {
+    this.#show(state, { cancel: true });
+  }
+
   fail(kind) {
     this.#show(text.failures[kind], { again: TRY_AGAIN.includes(kind), remove: true, failed: true });
   }

@@ -95,7 +95,7 @@ async function askPatiently(photo, entry) {
       let left = Math.min(error.retryAfter ?? 2 ** attempt, LONGEST_PAUSE);
       announce(entry, text.retrying[error.kind](seconds(left)));
       for (; left > 0; left -= 1) {
-        entry.work(text.retrying[error.kind](seconds(left)));
+        entry.hold(text.retrying[error.kind](seconds(left)));
         await pause(1000, entry.cancelled);
       }
     }

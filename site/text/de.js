@@ -21,7 +21,7 @@ export default {
   removeAll: "Alle entfernen",
   allJson: "Alle als JSON",
   allCsv: "Alle als CSV",
-  pending: (done, total) => `${done} von ${total} beantwortet`,
+  pending: (done, total) => `${done} von ${total} erledigt`,
 
   waiting: "Wartet, bis es an der Reihe ist",
   preparing: "Wird verkleinert …",

@@ -22,7 +22,7 @@ export default {
   removeAll: "Remove all",
   allJson: "All as JSON",
   allCsv: "All as CSV",
-  pending: (done, total) => `${done} of ${total} answered`,
+  pending: (done, total) => `${done} of ${total} done`,
 
   waiting: "Waiting for its turn",
   preparing: "Scaling it down…",

@@ -148,14 +148,14 @@ def test_the_page_s_headers_are_those_of_the_local_server_and_more(plain: Templa
     assert "ContentTypeOptions" in headers
 
 
-def test_pages_are_asked_for_anew_and_scripts_kept_for_minutes(plain: Template) -> None:
+def test_pages_are_asked_for_anew_and_pictures_kept_for_an_hour(plain: Template) -> None:
     found = [d["Properties"] for d in resources(plain, "Custom::CDKBucketDeployment").values()]
     kinds = {
         tuple(upload.get("Include", ())): upload["SystemMetadata"]["cache-control"]
         for upload in found
         if "SystemMetadata" in upload
     }
-    assert kinds == {("*.html",): "no-cache", (): "max-age=300"}
+    assert kinds == {("*.html", "*.js", "*.css"): "no-cache", (): "max-age=3600"}
 
 
 @pytest.mark.parametrize(
