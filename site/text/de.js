@@ -47,9 +47,9 @@ export default {
   about: (years) => `≈ ${years}`,
   face: (number, looks) => `Gesicht ${number}: ${looks}`,
   gender: {
-    female: (probability) => `wahrgenommen als weiblich (${probability})`,
-    male: (probability) => `wahrgenommen als männlich (${probability})`,
-    uncertain: () => "wahrgenommenes Geschlecht: nicht sicher",
+    female: (probability) => `wirkt weiblich (${probability})`,
+    male: (probability) => `wirkt männlich (${probability})`,
+    uncertain: () => "Geschlecht: nicht sicher",
   },
   hints: {
     small: "Klein auf dem Foto: Aus der Nähe ist mehr zu sehen.",
