@@ -1,6 +1,6 @@
 // The camera: a live preview and a shutter, in a dialog. It is off as soon as the dialog is closed.
 
-import { canvas, encode } from "./prepare.js";
+import { canvas, encode } from "./canvas.js";
 import { text, time } from "./words.js";
 
 const FAILURE_OF = { NotAllowedError: "denied", SecurityError: "denied", NotFoundError: "missing" };

@@ -10,7 +10,7 @@ const template = document.querySelector("#photo-template");
 export class Entry {
   /** @type {object | undefined} */
   prediction;
-  #cancelling = new AbortController();
+  #cancelling;
   #url = "";
   #on;
 

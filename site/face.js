@@ -23,9 +23,9 @@ export function card(face, image, picture) {
   element.querySelector(".gender").textContent = gender(face.gender);
   const { low, high, years } = face.age;
   const interval = element.querySelector(".interval");
-  interval.style.insetInlineStart = `${(100 * low) / OLDEST}%`;
-  interval.style.inlineSize = `${(100 * (Math.min(high, OLDEST) - low)) / OLDEST}%`;
-  element.querySelector(".years").style.insetInlineStart = `${(100 * Math.min(years, OLDEST)) / OLDEST}%`;
+  interval.style.insetInlineStart = along(low);
+  interval.style.inlineSize = along(high - low);
+  element.querySelector(".years").style.insetInlineStart = along(years);
   element.querySelector(".hints").replaceChildren(
     ...hints(face, image).map((hint) => {
       const item = document.createElement("li");
@@ -38,6 +38,8 @@ export function card(face, image, picture) {
   if (picture) draw(crop, face.box, picture);
   return element;
 }
+
+const along = (years) => `${(100 * years) / OLDEST}%`;
 
 function draw(crop, box, picture) {
   const side = Math.max(box.width, box.height) * (1 + 2 * MARGIN);

@@ -1,5 +1,6 @@
 // A file -> a photo small enough to send: upright, at most 1,600 px a side, without metadata.
 
+import { canvas, encode } from "./canvas.js";
 import { Failure } from "./failure.js";
 
 const LONG_SIDE = 1600;
@@ -34,19 +35,6 @@ export async function prepare(file) {
   context.drawImage(bitmap, 0, 0, width, height);
   bitmap.close();
   return { blob: await encode(context, "image/jpeg", QUALITY), width, height };
-}
-
-/** The 2D context of a new canvas. */
-export function canvas(width, height) {
-  return Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
-}
-
-/** @returns {Promise<Blob>} what a context's canvas shows */
-export function encode({ canvas }, type, quality) {
-  return new Promise((resolve, reject) => {
-    const done = (blob) => (blob ? resolve(blob) : reject(new Error("The canvas has no pixels.")));
-    canvas.toBlob(done, type, quality);
-  });
 }
 
 /** Whether pixels come back as they were drawn; browsers that resist fingerprinting return noise. */

@@ -1,6 +1,6 @@
 // Answered photos -> a file: JSON and CSV as `scripts/predict` writes them, and the photo with boxes.
 
-import { canvas, encode } from "./prepare.js";
+import { canvas, encode } from "./canvas.js";
 import { text, whole } from "./words.js";
 
 const COLUMNS = [

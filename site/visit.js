@@ -23,7 +23,7 @@ const answered = section.querySelector("#answered");
 /** @type {Set<Entry>} */
 const entries = new Set();
 /** Those not worked yet, and of how many, since there was nothing to do. @type {Entry[]} */
-let queue = [];
+const queue = [];
 let batch = 0;
 let working = false;
 
@@ -35,7 +35,7 @@ let working = false;
 export function add(files, credit) {
   const before = list.firstElementChild;
   for (const file of files) {
-    const entry = new Entry(file, credit, { again, remove, changed: summarise });
+    const entry = new Entry(file, credit, { again: enqueue, remove, changed: summarise });
     entries.add(entry);
     list.insertBefore(entry.element, before);
     enqueue(entry);
@@ -121,10 +121,6 @@ function told({ faces, faces_found: found }) {
 
 function announce(entry, sentence) {
   announcer.textContent = `${entry.file.name}: ${sentence}`;
-}
-
-function again(entry) {
-  enqueue(entry);
 }
 
 function remove(entry) {

@@ -22,7 +22,7 @@ from functions.predict.pipeline import Pipeline
 from functions.predict.schemas import Face, Prediction
 from functions.predict.settings import SettingsError, from_environment
 
-_COLUMNS: Final = ("file", "face", "years", "low", "high", "gender", "probability", "x", "y",
+COLUMNS: Final = ("file", "face", "years", "low", "high", "gender", "probability", "x", "y",
                    "width", "height", "detection_score")  # fmt: skip
 
 Answered = tuple[Path, Prediction]
@@ -45,7 +45,7 @@ def _rows(answers: list[Answered]) -> Iterator[dict[str, Any]]:
     for path, prediction in answers:
         faces: list[Face | None] = [*prediction.faces] or [None]
         for number, face in enumerate(faces, start=1):
-            row: dict[str, Any] = dict.fromkeys(_COLUMNS, "") | {"file": str(path)}
+            row: dict[str, Any] = dict.fromkeys(COLUMNS, "") | {"file": str(path)}
             if face is not None:
                 row |= face.box.model_dump() | {
                     "face": number,
@@ -73,7 +73,7 @@ def _jsonl(answers: list[Answered]) -> str:
 
 def _csv(answers: list[Answered]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(_rows(answers))
     return text.getvalue()

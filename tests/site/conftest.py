@@ -13,6 +13,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Locator,
     Page,
     Playwright,
     Route,
@@ -155,8 +156,21 @@ def answering(page: Page, prediction: dict[str, Any]) -> None:
     def fulfil(route: Route) -> None:
         route.fulfill(json=prediction)
 
-    page.unroute(PREDICT)
     page.route(PREDICT, fulfil)
+
+
+def place(element: Locator) -> tuple[float, float, float, float]:
+    """Left, top, width, height."""
+    box = element.bounding_box()
+    assert box is not None
+    return box["x"], box["y"], box["width"], box["height"]
+
+
+def middle(page: Page) -> tuple[float, float]:
+    """Of the first box, as shares of the photo's width and height."""
+    left, top, width, height = place(page.locator(".picture").first)
+    x, y, wide, high = place(page.locator(".boxes button").first)
+    return (x + wide / 2 - left) / width, (y + high / 2 - top) / height
 
 
 def choose(page: Page, *paths: Path) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
+from scripts.commands.predict import COLUMNS
 from tests.conftest import SAMPLES
-from tests.site.conftest import Opener, answer, answering, choose, face
+from tests.site.conftest import Opener, answer, answering, choose, face, place
 
 on_server = pytest.mark.parametrize("address", ["server"], indirect=True)
 
@@ -22,13 +23,6 @@ def square(tmp_path: Path) -> Path:
     path = tmp_path / "square.png"
     Image.new("RGB", (512, 512), "grey").save(path)
     return path
-
-
-def place(element: Locator) -> tuple[float, float, float, float]:
-    """Left, top, width, height."""
-    box = element.bounding_box()
-    assert box is not None
-    return box["x"], box["y"], box["width"], box["height"]
 
 
 def test_the_boxes_scale_with_the_photo(page: Page, crowd: Path) -> None:
@@ -173,11 +167,9 @@ def test_all_answers_of_the_visit_can_be_kept_together(page: Page, square: Path)
 
 
 def test_a_csv_has_the_columns_of_the_command_line(page: Page) -> None:
-    from scripts.commands.predict import _COLUMNS
-
     choose(page, SAMPLES / "grace_hopper.jpg")
     _, data = saved(page, "CSV")
-    assert data.decode().splitlines()[0] == ",".join(_COLUMNS)
+    assert data.decode().splitlines()[0] == ",".join(COLUMNS)
 
 
 @on_server

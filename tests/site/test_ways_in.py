@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, JSHandle, Page, Request, expect
+from playwright.sync_api import JSHandle, Page, Request, expect
 
 from tests.conftest import SAMPLES, encoded
-from tests.site.conftest import PREDICT, Opener, answer, answering, choose, face
+from tests.site.conftest import PREDICT, Opener, answer, answering, choose, face, middle
 
 
 def transfer(page: Page, *files: tuple[str, str, bytes]) -> JSHandle:
@@ -33,13 +33,8 @@ def test_a_chosen_photo_is_answered_with_a_box_over_the_face(page: Page) -> None
     choose(page, SAMPLES / "grace_hopper.jpg")
     expect(page.locator(".photo .state")).to_have_text("One face.")
     expect(page.locator(".face .age")).to_contain_text("looks about")
-    box = page.locator(".boxes button").bounding_box()
-    photo = page.locator(".picture").bounding_box()
-    assert box is not None
-    assert photo is not None
+    across, down = middle(page)
     # The face is in the middle of the upper half of this portrait.
-    across = (box["x"] + box["width"] / 2 - photo["x"]) / photo["width"]
-    down = (box["y"] + box["height"] / 2 - photo["y"]) / photo["height"]
     assert 0.4 < across < 0.65
     assert 0.2 < down < 0.5
 
@@ -75,12 +70,8 @@ def test_a_photo_can_be_pasted(open_page: Opener) -> None:
     page = open_page(permissions=["clipboard-read", "clipboard-write"])
     png = encoded(Image.open(SAMPLES / "grace_hopper.jpg"))
     page.evaluate(
-        """(text) => {
-          const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-          const item = new ClipboardItem({"image/png": new Blob([bytes], {type: "image/png"})});
-          return navigator.clipboard.write([item]);
-        }""",
-        base64.b64encode(png).decode(),
+        "({files}) => navigator.clipboard.write([new ClipboardItem({'image/png': files[0]})])",
+        transfer(page, ("a.png", "image/png", png)),
     )
     page.keyboard.press("Control+V")
     expect(page.locator(".photo .state")).to_have_text("One face.")
@@ -210,8 +201,7 @@ def test_a_browser_that_falsifies_canvases_sends_the_photo_as_it_is(
     expect(page.locator(".boxes button")).to_have_count(1)
 
 
-def test_nothing_is_left_of_a_visit(open_page: Opener, browser: Browser) -> None:
-    page = open_page()
+def test_nothing_is_left_of_a_visit(page: Page) -> None:
     choose(page, SAMPLES / "grace_hopper.jpg")
     expect(page.locator(".photo")).to_have_count(1)
     page.reload()
