@@ -13,7 +13,7 @@ from constructs import Construct
 
 from infra.models import Models
 from infra.settings import Settings
-from scripts.commands.image import CONTEXT, build_arguments
+from scripts.commands.image import CONTEXT, DOCKERFILE, build_arguments
 
 _ARCHITECTURES = {
     "x86_64": (lambda_.Architecture.X86_64, ecr_assets.Platform.LINUX_AMD64),
@@ -57,7 +57,7 @@ class Api(Construct):
             "Function",
             description="Apparent ages and perceived genders of the faces in a photo.",
             code=lambda_.DockerImageCode.from_image_asset(
-                str(CONTEXT), platform=platform, build_args=build_arguments()
+                str(CONTEXT), file=DOCKERFILE, platform=platform, build_args=build_arguments()
             ),
             architecture=architecture,
             memory_size=settings.memory_mb,

@@ -3,10 +3,10 @@
 import os
 import sys
 
+from apparent.model.store import ArtifactError
 from aws_cdk import App, Environment, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from functions.predict.artifacts import ArtifactError
 from infra.findings import acknowledge
 from infra.settings import SettingsError, from_context
 from infra.stack import ApparentStack

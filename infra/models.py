@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Final
 
+from apparent.model import DETECTOR, ESTIMATOR, MANIFEST, store
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_deployment as deployment
 from constructs import Construct
 
-from functions.predict import artifacts
-from functions.predict.manifest import DETECTOR, ESTIMATOR, MANIFEST
 from training.publish import content_hash
 
 PREFIX: Final = "models"
@@ -27,7 +26,7 @@ class Models(Construct):
     ) -> None:
         """`folder` is verified here: a stack with an unsound model is never made."""
         super().__init__(scope, id)
-        artifacts.load(folder.resolve().as_uri())
+        store.load(folder.resolve().as_uri())
         self.bucket = s3.Bucket(
             self,
             "Bucket",

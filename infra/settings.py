@@ -2,6 +2,7 @@
 
 from typing import Literal, Self
 
+from apparent.model import EMBEDDED
 from aws_cdk import App
 from pydantic import (
     BaseModel,
@@ -11,8 +12,6 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-
-from functions.predict.artifacts import EMBEDDED
 
 
 class SettingsError(ValueError):

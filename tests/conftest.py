@@ -11,14 +11,14 @@ import boto3
 import httpx2
 import numpy as np
 import pytest
+from apparent.model import EMBEDDED, store
+from apparent.pipeline import Pipeline
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 from PIL import Image
+from predict.app import create_app
+from predict.settings import Settings
 
-from functions.predict import artifacts
-from functions.predict.app import create_app
-from functions.predict.pipeline import Pipeline
-from functions.predict.settings import Settings
 from scripts.commands.emulator import IMAGE, ContainerError, engine
 from scripts.commands.local_s3 import local_s3
 
@@ -66,7 +66,7 @@ def hopper() -> bytes:
 @pytest.fixture(scope="session")
 def pipeline() -> Pipeline:
     """The embedded model."""
-    return Pipeline(artifacts.load(artifacts.EMBEDDED.as_uri()), Settings().max_pixels)
+    return Pipeline(store.load(EMBEDDED.as_uri()), Settings().max_pixels)
 
 
 @pytest.fixture(scope="session")

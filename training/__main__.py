@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from functions.files import write_whole
+from apparent.atomic import write_text
+from apparent.model import EMBEDDED
 
-MODELS = Path(__file__).parents[1] / "functions" / "predict" / "models"
+MODELS = EMBEDDED
 
 
 def _prepare(args: argparse.Namespace) -> None:
-    from functions.predict.detector import Detector
+    from apparent.detector import Detector
+
     from training.prepare import prepare
 
     if args.out.exists():
@@ -103,7 +105,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         **figures,
     }
     if args.json:
-        write_whole(args.json, json.dumps(result, indent=2) + "\n")
+        write_text(args.json, json.dumps(result, indent=2) + "\n")
     if args.record:
         short = {key: value for key, value in figures.items() if key not in LONG}
         metrics = manifest.metrics | {name: {"through": args.through, **short}}

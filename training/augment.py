@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from training.recipe import Augment
 
 _LUMA = (0.299, 0.587, 0.114)
-_SUPERSAMPLING = 2  # as functions/predict/alignment.py cuts chips
+_SUPERSAMPLING = 2  # as apparent/alignment.py cuts chips
 
 DRAWS = 10
 """Random numbers that one face takes."""

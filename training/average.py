@@ -6,8 +6,8 @@ python -m training average runs/A/model.pt runs/B/model.pt --out runs/soup/model
 from pathlib import Path
 
 import torch
+from apparent.atomic import atomic_write
 
-from functions.files import whole
 from training.recipe import Recipe
 
 
@@ -27,5 +27,5 @@ def average(weights: list[Path], out: Path) -> None:
         update={"name": out.parent.name, "description": f"The mean of {members}."}
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    with whole(out) as partial:
+    with atomic_write(out) as partial:
         torch.save({"model": mean, "recipe": recipe.model_dump_json()}, partial)

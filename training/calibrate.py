@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from apparent.atomic import atomic_write
+from apparent.estimator import AGES, interval, median_age, mid_cumulative
+from apparent.model import ESTIMATOR
+from apparent.model.bundle import AgeRegion, GenderPolicy, Interval, Manifest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from functions.files import whole
-from functions.predict.estimator import AGES, interval, median_age, mid_cumulative
-from functions.predict.manifest import ESTIMATOR, AgeRegion, GenderPolicy, Interval, Manifest
 from training.metrics import AGE_BANDS, in_age_bands
 from training.model_folder import describe, write_manifest
 
@@ -155,7 +156,7 @@ def calibrate(
     fitted = {"n": len(ages), "age_temperature": for_age, "gender_temperature": for_gender}
     tempered = temper_ages(age_probabilities, for_age, tilt)
 
-    with whole(folder / ESTIMATOR) as partial:
+    with atomic_write(folder / ESTIMATOR) as partial:
         onnx.save(model, str(partial))
         estimator = describe(partial)
     calibrated = manifest.model_copy(

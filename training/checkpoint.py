@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from apparent.atomic import atomic_write
 
-from functions.files import whole
 from training import plots
 
 
@@ -62,5 +62,5 @@ class RunFolder:
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         torch.save(state, partial)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from apparent.estimator import AGES
 from numpy.typing import NDArray
-
-from functions.predict.estimator import AGES
 
 CHIPS = "chips.npy"
 LABELS = "labels.csv"

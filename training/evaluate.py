@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from apparent.estimator import AGES, Estimates, Estimator
+from apparent.model import store
+from apparent.model.bundle import Manifest
+from apparent.photo import Photo, PhotoError
+from apparent.pipeline import Pipeline
 from tqdm import tqdm
 
-from functions.predict import artifacts
-from functions.predict.estimator import AGES, Estimates, Estimator
-from functions.predict.manifest import Manifest
-from functions.predict.photo import Photo, PhotoError
-from functions.predict.pipeline import Pipeline
 from training.dataset import MAX_AGE, read_labels
 from training.metrics import Answers
 from training.prepare import MAX_PIXELS, central, photos, squared
@@ -29,7 +29,7 @@ def answers(
     folder: Path, images: Path, labels: Path, splits: tuple[str, ...], through: str
 ) -> tuple[Manifest, Answers]:
     """The answers of a model folder for some splits; `through` is 'photos' or 'chips'."""
-    files = artifacts.load(folder.resolve().as_uri())
+    files = store.load(folder.resolve().as_uri())
     answer = _through_photos(files) if through == "photos" else _through_chips(files)
     rows = list(read_labels(labels, splits).values())
     ages = np.full((len(rows), AGES), 1 / AGES, np.float32)
@@ -56,7 +56,7 @@ def answers(
     )
 
 
-def _through_photos(files: artifacts.ModelFiles) -> Answer:
+def _through_photos(files: store.ModelFiles) -> Answer:
     pipeline = Pipeline(files, MAX_PIXELS, threads=1)
 
     def answer(data: bytes) -> tuple[Estimates, int] | None:
@@ -72,7 +72,7 @@ def _through_photos(files: artifacts.ModelFiles) -> Answer:
     return answer
 
 
-def _through_chips(files: artifacts.ModelFiles) -> Answer:
+def _through_chips(files: store.ModelFiles) -> Answer:
     estimator = Estimator(files.estimator, threads=1)
 
     def answer(data: bytes) -> tuple[Estimates, int] | None:

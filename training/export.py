@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from apparent.estimator import AGES, Estimates, Estimator, median_age
+from apparent.model import ESTIMATOR
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from functions.predict.estimator import AGES, Estimates, Estimator, median_age
-from functions.predict.manifest import ESTIMATOR
 from training import dataset, model
 from training.augment import to_float
 from training.model_folder import sha256, uncalibrated, write_manifest

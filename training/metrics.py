@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from apparent.estimator import AGES, interval, median_age
+from apparent.model.bundle import GenderPolicy, Interval
 from numpy.typing import NDArray
-
-from functions.predict.estimator import AGES, interval, median_age
-from functions.predict.manifest import GenderPolicy, Interval
 
 PROTOCOL_AGES = slice(21, 61)
 """Published UTKFace figures are of models that know only ages 21 to 60."""

@@ -4,20 +4,10 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from functions.files import write_whole
-from functions.predict.alignment import TEMPLATE
-from functions.predict.artifacts import EMBEDDED
-from functions.predict.manifest import (
-    DETECTOR,
-    ESTIMATOR,
-    MANIFEST,
-    AgeRegion,
-    File,
-    GenderPolicy,
-    Input,
-    Interval,
-    Manifest,
-)
+from apparent.alignment import TEMPLATE
+from apparent.atomic import write_text
+from apparent.model import DETECTOR, EMBEDDED, ESTIMATOR, MANIFEST
+from apparent.model.bundle import AgeRegion, File, GenderPolicy, Input, Interval, Manifest
 
 LICENCE = (
     "Weights: non-commercial research only, as the faces they were trained on (UTKFace, CelebA). "
@@ -55,7 +45,7 @@ def describe(path: Path) -> File:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes `manifest.json`, whole or not at all."""
-    write_whole(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+    write_text(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
 
 
 def sha256(path: Path) -> str:

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from apparent.atomic import atomic_write
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-
-from functions.files import whole
 
 
 def curves(log: Path, out: Path) -> None:
@@ -92,5 +91,5 @@ def _bars(groups: dict[str, Any], name: str, unit: str) -> tuple[Figure, Axes]:
 
 
 def _save(figure: Figure, out: Path) -> None:
-    with whole(out) as partial:
+    with atomic_write(out) as partial:
         figure.savefig(partial)

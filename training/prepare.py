@@ -2,7 +2,7 @@
 
     python -m training prepare --images images.zip --labels labels.csv --out runs/data/utkface
 
-Each photo is decoded, its face detected and aligned by the code in functions/predict. Photos in
+Each photo is decoded, its face detected and aligned by the library apparent. Photos in
 which no face is found keep their whole picture, squared, so that no label is lost.
 """
 
@@ -13,12 +13,12 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from apparent.alignment import Pixels, align
+from apparent.detector import Detector, Face
+from apparent.photo import Photo
 from PIL import Image
 from tqdm import tqdm
 
-from functions.predict.alignment import Pixels, align
-from functions.predict.detector import Detector, Face
-from functions.predict.photo import Photo
 from training.dataset import CHIPS, LABELS, read_labels
 
 MAX_PIXELS = 100_000_000

@@ -11,10 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from apparent.model import DETECTOR, ESTIMATOR, MANIFEST, store
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.predict import artifacts
-from functions.predict.manifest import DETECTOR, ESTIMATOR, MANIFEST
 from training.model_folder import sha256
 
 
@@ -36,7 +35,7 @@ def publish(folder: Path, destination: str) -> str:
     parts = urlsplit(destination)
     if parts.scheme != "s3" or not parts.netloc:
         raise PublishError(f"{destination} is no S3 address such as s3://bucket/models.")
-    files = artifacts.load(folder.resolve().as_uri())
+    files = store.load(folder.resolve().as_uri())
     prefix = "/".join(part for part in (parts.path.strip("/"), content_hash(folder)) if part)
     contents = {
         ESTIMATOR: files.estimator,

@@ -10,9 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from functions.files import write_whole
-from functions.predict import artifacts
-from functions.predict.manifest import ESTIMATOR, Manifest
+from apparent.atomic import write_text
+from apparent.model import ESTIMATOR, store
+from apparent.model.bundle import Manifest
+
 from training import plots
 
 START, END = "<!-- figures: python -m training report -->", "<!-- end of figures -->"
@@ -34,7 +35,7 @@ def report(results: list[Path], model: Path, card: Path, readme: Path) -> None:
 
     Raises `ValueError` where a results file is of another model than the folder `model`.
     """
-    manifest = artifacts.load(model.resolve().as_uri()).manifest
+    manifest = store.load(model.resolve().as_uri()).manifest
     scored = sorted((_read(path, manifest) for path in results), key=lambda one: int(one["n"]))
     text = readme.read_text()
     if START not in text or END not in text:
@@ -47,9 +48,9 @@ def report(results: list[Path], model: Path, card: Path, readme: Path) -> None:
         largest["by_age_band"], manifest.interval.coverage, pictures / "coverage.png"
     )
     plots.reliability(largest["gender_reliability"], pictures / "reliability.png")
-    write_whole(card, _card(manifest, scored, pictures.name))
+    write_text(card, _card(manifest, scored, pictures.name))
     before, after = text.split(START)[0], text.split(END)[1]
-    write_whole(readme, f"{before}{START}\n{overall(manifest, scored)}\n{END}{after}")
+    write_text(readme, f"{before}{START}\n{overall(manifest, scored)}\n{END}{after}")
 
 
 def overall(manifest: Manifest, scored: list[Results]) -> str:

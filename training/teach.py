@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from apparent.atomic import atomic_write
+from apparent.estimator import AGES
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from functions.files import whole
-from functions.predict.estimator import AGES
 from training import model
 from training.augment import to_float
 from training.dataset import CHIPS, LABELS, read_labels, soft_targets
@@ -42,7 +42,7 @@ def teach(weights: list[Path], folder: Path, out: Path, device: torch.device) ->
         answers[some] = np.mean(parts, axis=0)
     path = soft_targets(out, folder)
     out.mkdir(parents=True, exist_ok=True)
-    with whole(path) as partial, partial.open("wb") as file:
+    with atomic_write(path) as partial, partial.open("wb") as file:
         np.save(file, answers)
     return path
 

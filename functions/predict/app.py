@@ -7,18 +7,18 @@ from typing import Annotated, Any, Final
 
 import anyio
 import anyio.to_thread
+from apparent.model.bundle import Manifest
+from apparent.photo import UndecodablePhoto, UnsupportedFormat
+from apparent.pipeline import Pipeline
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
-from functions.predict import docs, schemas
-from functions.predict.loader import Loader, ModelUnavailable
-from functions.predict.manifest import Manifest
-from functions.predict.photo import UndecodablePhoto, UnsupportedFormat
-from functions.predict.pipeline import Pipeline
-from functions.predict.settings import Settings
-from functions.predict.upload import (
+from predict import docs, schemas
+from predict.loader import Loader, ModelUnavailable
+from predict.settings import Settings
+from predict.upload import (
     FIELD,
     MalformedRequest,
     NotAnImageType,

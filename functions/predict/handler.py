@@ -10,9 +10,9 @@ _started = time.perf_counter()
 import os
 from typing import Any, Final
 
-from functions.predict.loader import Loader
-from functions.predict.settings import from_environment
-from functions.predict.telemetry import Telemetry, logger, metrics
+from predict.loader import Loader
+from predict.settings import from_environment
+from predict.telemetry import Telemetry, logger, metrics
 
 MEMORY_PER_CPU: Final = 1769
 """Megabytes of memory for which AWS Lambda gives one virtual CPU."""
@@ -34,7 +34,7 @@ _loader = Loader(_settings, threads=max(1, round(_memory / MEMORY_PER_CPU)))
 _loading = time.perf_counter()
 
 # While a thread reads the model, what opens it; while it opens it, the rest:
-import functions.predict.pipeline  # noqa: F401
+import apparent.pipeline  # noqa: F401
 
 _opening = time.perf_counter()
 
@@ -44,7 +44,7 @@ from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 from mangum.types import LambdaContext
 
-from functions.predict.app import create_app
+from predict.app import create_app
 
 _imported = time.perf_counter()
 # Mangum runs the application on the main thread's event loop; Python 3.14 makes none unasked.

@@ -5,11 +5,12 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from functions.predict import artifacts
-from functions.predict.settings import Settings
+from apparent.model import store
+
+from predict.settings import Settings
 
 if TYPE_CHECKING:
-    from functions.predict.pipeline import Pipeline
+    from apparent.pipeline import Pipeline
 
 logger = logging.getLogger("apparent")
 
@@ -49,8 +50,8 @@ class Loader:
         settings = self._settings
         started = time.perf_counter()
         try:
-            files = artifacts.load(settings.model_uri)
-        except artifacts.ArtifactError as error:
+            files = store.load(settings.model_uri)
+        except store.ArtifactError as error:
             logger.error("The model is not available: %s", error)
             self._failed_at = time.monotonic()
             raise ModelUnavailable(
@@ -59,7 +60,7 @@ class Loader:
             ) from error
         loaded = time.perf_counter()
         # Only here: the files are read while others import it, and with it onnxruntime.
-        from functions.predict.pipeline import Pipeline
+        from apparent.pipeline import Pipeline
 
         imported = time.perf_counter()
         pipeline = Pipeline(files, settings.max_pixels, self._threads)

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
+from apparent.model import EMBEDDED
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-
-from functions.predict.artifacts import EMBEDDED
 
 PREFIX = "APPARENT_"
 

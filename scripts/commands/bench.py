@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from apparent.atomic import write_text
+from apparent.estimator import Estimator
+from apparent.model import store
+from apparent.pipeline import Pipeline
 from PIL import Image
+from predict.settings import Settings
 from tqdm import tqdm
-
-from functions.files import write_whole
-from functions.predict import artifacts
-from functions.predict.estimator import Estimator
-from functions.predict.pipeline import Pipeline
-from functions.predict.settings import Settings
 
 PORTRAITS: Final = Path(__file__).parents[2] / "site" / "samples"
 _STAGES: Final = ("decode", "detect", "estimate", "total")
@@ -78,7 +77,7 @@ def milliseconds(*sides: Callable[[], Any], runs: int) -> list[float]:
     return [statistics.median(spent[1:]) for spent in times]
 
 
-def quantisation(files: artifacts.ModelFiles, fp32: Path | None, runs: int) -> dict[str, Any]:
+def quantisation(files: store.ModelFiles, fp32: Path | None, runs: int) -> dict[str, Any]:
     """The estimator on one chip and one core, int8 against fp32.
 
     Without its fp32 original, the int8 graph is compared with itself, its weights as floats.
@@ -110,11 +109,11 @@ def quantisation(files: artifacts.ModelFiles, fp32: Path | None, runs: int) -> d
 _FIRST_ANSWER: Final = """
 import sys, time
 started = time.perf_counter()
-from functions.predict import artifacts
-from functions.predict.pipeline import Pipeline
-from functions.predict.settings import Settings
+from apparent.model import store
+from apparent.pipeline import Pipeline
+from predict.settings import Settings
 imported = time.perf_counter()
-pipeline = Pipeline(artifacts.load(sys.argv[1]), Settings().max_pixels, threads=1)
+pipeline = Pipeline(store.load(sys.argv[1]), Settings().max_pixels, threads=1)
 pipeline.warm_up()
 loaded = time.perf_counter()
 pipeline.predict(open(sys.argv[2], "rb").read())
@@ -142,7 +141,7 @@ def start_up(model_uri: str, photo: bytes, runs: int) -> dict[str, float]:
 
 def measure(model_uri: str, fp32: Path | None, runs: int) -> dict[str, Any]:
     """All figures, as they are written with --json."""
-    files = artifacts.load(model_uri)
+    files = store.load(model_uri)
     pipeline = Pipeline(files, Settings().max_pixels, threads=1)
     pictures = photos()
     bar = tqdm(total=len(pictures) + 2, desc="bench", disable=not sys.stderr.isatty())
@@ -198,7 +197,7 @@ def main() -> int:
         result = measure(Settings().model_uri, args.fp32, args.runs)
         print(table(result))
     if args.json:
-        write_whole(args.json, json.dumps(result, indent=2) + "\n")
+        write_text(args.json, json.dumps(result, indent=2) + "\n")
     return 0
 
 

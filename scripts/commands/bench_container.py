@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import boto3
 import numpy as np
+from apparent.model import EMBEDDED
 
-from functions.predict.artifacts import EMBEDDED
 from scripts.commands.emulator import IMAGE, Emulator, architecture, emulator, engine
 from scripts.commands.image import build
 from scripts.commands.local_s3 import local_s3
@@ -43,7 +43,7 @@ options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 options.log_severity_level = 3
 for name in ("face_detector", "age_gender"):
-    path = f"functions/predict/models/{name}.onnx"
+    path = f"apparent/model/embedded/{name}.onnx"
     onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 print("open", flush=True)
 """
@@ -57,14 +57,14 @@ print(1000 * (time.perf_counter() - started))
 _OVERHEAD: Final = """
 import json, sys, time
 from types import SimpleNamespace
-from functions.predict import artifacts
-from functions.predict.handler import handler
-from functions.predict.pipeline import Pipeline
+from apparent.model import store
+from predict.handler import handler
+from apparent.pipeline import Pipeline
 event = json.loads(sys.stdin.buffer.readline())
 photo = sys.stdin.buffer.read()
 context = SimpleNamespace(function_name="f", memory_limit_in_mb=1769, invoked_function_arn="a",
                           aws_request_id="r")
-pipeline = Pipeline(artifacts.load(artifacts.EMBEDDED.as_uri()), 50_000_000, threads=1)
+pipeline = Pipeline(store.load(EMBEDDED.as_uri()), 50_000_000, threads=1)
 sides = lambda: handler(event, context), lambda: pipeline.predict(photo)
 spent = [[], []]
 for _ in range(int(sys.argv[1])):

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from functions.predict.fetch import PackagedFile, fetch
+from apparent.model.fetch import PackagedFile, fetch
 
 IMAGE: Final = "apparent:latest"
 TIMEOUT: Final = 15
@@ -114,7 +114,7 @@ def emulator(
     command += [f"--volume={rie}:/aws-lambda-rie:ro", "--entrypoint=/aws-lambda-rie", IMAGE]
     command += ["--runtime-interface-emulator-address", listen]
     command += ["--runtime-api-address", f"127.0.0.1:{running.runtime_port}"]
-    command += ["/opt/venv/bin/python", "-m", "awslambdaric", "functions.predict.handler.handler"]
+    command += ["/opt/venv/bin/python", "-m", "awslambdaric", "predict.handler.handler"]
     with (
         # podman's monitor leaves an empty file `oom` where it was started, once memory runs out.
         tempfile.TemporaryDirectory() as elsewhere,

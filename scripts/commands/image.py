@@ -7,12 +7,14 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
-from functions.predict.artifacts import EMBEDDED
-from functions.predict.manifest import ESTIMATOR, MANIFEST, Manifest
+from apparent.model import EMBEDDED, ESTIMATOR, MANIFEST
+from apparent.model.bundle import Manifest
+
 from scripts.commands.emulator import IMAGE, ContainerError, engine
 
 _ROOT: Final = Path(__file__).parents[2]
-CONTEXT: Final = _ROOT / "functions" / "predict"
+CONTEXT: Final = _ROOT / "functions"
+DOCKERFILE: Final = "predict/Dockerfile"
 PLATFORMS: Final = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 
 
@@ -39,5 +41,6 @@ def build(arch: str) -> None:
     command += [
         f"--secret=id={i},src={path}" for i, path in secrets.items() if Path(path).is_file()
     ]
+    command.append(f"--file={CONTEXT / DOCKERFILE}")
     if subprocess.run([*command, str(CONTEXT)], stdout=sys.stderr, check=False).returncode:
         raise ContainerError("The image was not built; its last step says why.")

@@ -13,14 +13,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from apparent.atomic import write_text
+from apparent.model import store
+from apparent.photo import PhotoError
+from apparent.pipeline import Pipeline
+from predict.schemas import Face, Prediction
+from predict.settings import SettingsError, from_environment
 from tqdm import tqdm
-
-from functions.files import write_whole
-from functions.predict import artifacts
-from functions.predict.photo import PhotoError
-from functions.predict.pipeline import Pipeline
-from functions.predict.schemas import Face, Prediction
-from functions.predict.settings import SettingsError, from_environment
 
 COLUMNS: Final = ("file", "face", "years", "low", "high", "gender", "probability", "x", "y",
                    "width", "height", "detection_score")  # fmt: skip
@@ -112,8 +111,8 @@ def main() -> int:
     args = _arguments()
     try:
         settings = from_environment(os.environ)
-        pipeline = Pipeline(artifacts.load(settings.model_uri), settings.max_pixels)
-    except (SettingsError, artifacts.ArtifactError) as error:
+        pipeline = Pipeline(store.load(settings.model_uri), settings.max_pixels)
+    except (SettingsError, store.ArtifactError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     answers: list[Answered] = []
@@ -130,7 +129,7 @@ def main() -> int:
     if args.output is None:
         sys.stdout.write(text)
     else:
-        write_whole(args.output, text)
+        write_text(args.output, text)
     return 1 if failed else 0
 
 

@@ -42,7 +42,7 @@ _DOCKERFILE = f"""
 FROM {IMAGE}
 COPY aws-lambda-rie forward.py /
 ENTRYPOINT ["/bin/sh", "-c", "/opt/venv/bin/python /forward.py {_INSIDE} /run/aws/socket & \\
-exec /aws-lambda-rie /opt/venv/bin/python -m awslambdaric functions.predict.handler.handler"]
+exec /aws-lambda-rie /opt/venv/bin/python -m awslambdaric predict.handler.handler"]
 """
 
 

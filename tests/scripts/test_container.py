@@ -14,16 +14,15 @@ from typing import Any
 import httpx2
 import numpy as np
 import pytest
+from apparent.model import EMBEDDED, ESTIMATOR, MANIFEST
 from PIL import Image
 from starlette.testclient import TestClient
 
-from functions.predict.artifacts import EMBEDDED
-from functions.predict.manifest import ESTIMATOR, MANIFEST
 from scripts.commands.emulator import Emulator, emulator, engine
 from scripts.commands.gateway import MAX_BODY, gateway_app
 from scripts.commands.serve import SITE
 from tests.conftest import ROOT, encoded
-from tests.functions.predict.test_contract import PREDICT, post, problem
+from tests.predict.test_contract import PREDICT, post, problem
 from training.publish import publish
 
 pytestmark = [pytest.mark.container, pytest.mark.usefixtures("image")]

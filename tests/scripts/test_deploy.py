@@ -5,9 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from apparent.model import EMBEDDED, MANIFEST
 
-from functions.predict.artifacts import EMBEDDED
-from functions.predict.manifest import MANIFEST
 from scripts.commands.deploy import INFRA, DeployError, cdk_program, smoke
 from tests.conftest import ROOT
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from apparent.estimator import AGES, interval
 
-from functions.predict.estimator import AGES, interval
 from training.calibrate import (
     KNEE,
     REGIONS,

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apparent.model import DETECTOR, EMBEDDED, ESTIMATOR, MANIFEST, store
+from apparent.model.store import ArtifactError
 
-from functions.predict import artifacts
-from functions.predict.artifacts import EMBEDDED, ArtifactError
-from functions.predict.manifest import DETECTOR, ESTIMATOR, MANIFEST
 from tests.conftest import ROOT
 from training.publish import PublishError, content_hash, publish
 
@@ -34,7 +33,7 @@ def test_a_published_folder_is_the_folder(
     back = tmp_path_factory.mktemp("back")
     for name in (ESTIMATOR, DETECTOR, MANIFEST):
         s3.download_file("bucket", f"{prefix}/{name}", str(back / name))
-    assert artifacts.load(back.as_uri()) == artifacts.load(EMBEDDED.as_uri())
+    assert store.load(back.as_uri()) == store.load(EMBEDDED.as_uri())
     assert len(keys(s3)) == 3
 
 

@@ -13,12 +13,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from apparent.estimator import Estimator
+from apparent.model import store
+from apparent.photo import Photo
+from apparent.pipeline import Pipeline
 from PIL import Image
 
-from functions.predict import artifacts
-from functions.predict.estimator import Estimator
-from functions.predict.photo import Photo
-from functions.predict.pipeline import Pipeline
 from tests.conftest import ROOT, SAMPLES, encoded
 from training.calibrate import KNEE
 from training.quantize import dequantize
@@ -199,15 +199,15 @@ def test_a_mirrored_export_answers_the_same_for_a_chip_and_its_mirror_image(
     mean = np.exp(np.mean(both, axis=0))
     mean /= mean.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(one.age_probabilities, mean, atol=1e-5)
-    assert artifacts.load(out.as_uri()).manifest.training["mirrored"] is True
+    assert store.load(out.as_uri()).manifest.training["mirrored"] is True
 
 
 def test_calibration_rewrites_graph_and_manifest_together(run: Path, data: Path) -> None:
     folder = data / "calibrated"
     shutil.copytree(run / "int8", folder)
-    before = artifacts.load(folder.as_uri()).manifest
+    before = store.load(folder.as_uri()).manifest
     succeed("calibrate", "--model", folder, *labelled(data, "calibration"))
-    after = artifacts.load(folder.as_uri()).manifest
+    after = store.load(folder.as_uri()).manifest
     assert after.version != before.version
     assert after.interval != before.interval
     assert after.gender.uncertain_below == 0.8
@@ -242,9 +242,9 @@ def test_recorded_figures_travel_with_the_model(run: Path, data: Path) -> None:
     folder = data / "recorded"
     shutil.copytree(run / "int8", folder)
     succeed("evaluate", "--model", folder, *labelled(data, "val"), "--record")
-    manifest = artifacts.load(folder.as_uri()).manifest
+    manifest = store.load(folder.as_uri()).manifest
     assert manifest.metrics["val"]["n"] == 8
-    pipeline = Pipeline(artifacts.load(folder.as_uri()), 10**8)
+    pipeline = Pipeline(store.load(folder.as_uri()), 10**8)
     assert len(pipeline.predict((SAMPLES / "grace_hopper.jpg").read_bytes()).faces) == 1
 
 
@@ -370,7 +370,7 @@ def test_a_report_is_written_from_results_alone(run: Path, data: Path) -> None:
     arguments = ["--model", folder, "--out", card, "--readme", readme]
     succeed("report", out / "test.json", out / "all.json", *arguments)
     results = {name: json.loads((out / f"{name}.json").read_text()) for name in ("test", "all")}
-    version = artifacts.load(folder.as_uri()).manifest.version
+    version = store.load(folder.as_uri()).manifest.version
     for text in (card.read_text(), readme.read_text()):
         assert version in text
         for name, title in (("test", "`test` | 8 |"), ("all", "`test + val` | 16 |")):

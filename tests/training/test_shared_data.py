@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from apparent.model import EMBEDDED
 
-from functions.predict.artifacts import EMBEDDED
 from training import evaluate
 from training.metrics import Answers, score
 
@@ -32,9 +32,9 @@ def found(shared_data: Path, sample: Path) -> dict[str, Answers]:
 
 
 def test_the_embedded_model_is_as_good_as_it_says(found: dict[str, Answers]) -> None:
-    from functions.predict import artifacts
+    from apparent.model import store
 
-    manifest = artifacts.load(EMBEDDED.as_uri()).manifest
+    manifest = store.load(EMBEDDED.as_uri()).manifest
     figures = score(found["photos"], manifest.interval, manifest.gender)
     promised = manifest.metrics["test"]
     assert figures["misses"] == 0
@@ -45,7 +45,7 @@ def test_the_embedded_model_is_as_good_as_it_says(found: dict[str, Answers]) -> 
 
 
 def test_training_and_serving_see_the_same_crop(found: dict[str, Answers]) -> None:
-    from functions.predict.estimator import median_age
+    from apparent.estimator import median_age
 
     photos, chips = (median_age(found[way].age_probabilities) for way in ("photos", "chips"))
     assert abs(np.mean(photos - chips)) < 0.5

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from functions.predict import sessions
+from apparent import sessions
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -5,14 +5,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
-from functions.predict.manifest import DETECTOR, ESTIMATOR, MANIFEST, Manifest
-
-EMBEDDED: Final = Path(__file__).parent / "models"
+from apparent.model import DETECTOR, EMBEDDED, ESTIMATOR, MANIFEST
+from apparent.model.bundle import Manifest
 
 Read = Callable[[str], bytes]
 """A file's name -> its bytes; raises `OSError`."""
@@ -59,7 +57,7 @@ def _reader(uri: str) -> Read:
         folder = Path(unquote(parts.path))
         return lambda name: (folder / name).read_bytes()
     if parts.scheme == "s3" and parts.netloc:
-        from functions.predict.s3 import S3Folder  # its import costs more than a local model
+        from apparent.model.s3 import S3Folder  # its import costs more than a local model
 
         return S3Folder(parts.netloc, parts.path).read
     raise ArtifactError(

@@ -3,9 +3,9 @@ import zlib
 
 import numpy as np
 import pytest
+from apparent.photo import Photo, UndecodablePhoto, UnsupportedFormat
 from PIL import Image
 
-from functions.predict.photo import Photo, UndecodablePhoto, UnsupportedFormat
 from tests.conftest import encoded
 
 LIMIT = 50_000_000

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from apparent.model import EMBEDDED
 from fastapi.testclient import TestClient
+from predict.app import MAX_WAITING, create_app
+from predict.loader import Loader
+from predict.settings import Settings
 
-from functions.predict.app import MAX_WAITING, create_app
-from functions.predict.artifacts import EMBEDDED
-from functions.predict.loader import Loader
-from functions.predict.settings import Settings
-from tests.functions.predict.test_contract import post, problem
+from tests.predict.test_contract import post, problem
 
 
 def test_a_photo_of_exactly_the_limit_is_looked_at(client: TestClient, collins: bytes) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` to write to, renamed to it once the block ends well.
 
     It keeps the suffix, by which some libraries choose the format.
@@ -16,7 +16,7 @@ def whole(path: Path) -> Iterator[Path]:
     partial.replace(path)
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Writes a text file."""
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(text)

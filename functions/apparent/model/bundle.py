@@ -4,10 +4,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-ESTIMATOR = "age_gender.onnx"
-DETECTOR = "face_detector.onnx"
-MANIFEST = "manifest.json"
-
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from functions.predict import sessions
-from functions.predict.manifest import Interval
+from apparent import sessions
+from apparent.model.bundle import Interval
 
 Pixels = NDArray[np.uint8]
 Probabilities = NDArray[np.floating]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.apparent.test_photo import png_header
 from tests.conftest import encoded
-from tests.functions.predict.test_photo import png_header
 
 Service = httpx2.Client
 PREDICT = "/api/v1/predict"

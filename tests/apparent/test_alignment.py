@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
+from apparent.alignment import TEMPLATE, align, resolution, similarity
 from PIL import Image
-
-from functions.predict.alignment import TEMPLATE, align, resolution, similarity
 
 
 def scene(width: int, height: int) -> np.ndarray:

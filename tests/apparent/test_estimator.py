@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-
-from functions.predict.estimator import AGES, interval, median_age, quantile
-from functions.predict.manifest import AgeRegion, Interval
-from functions.predict.pipeline import Pipeline
+from apparent.estimator import AGES, interval, median_age, quantile
+from apparent.model.bundle import AgeRegion, Interval
+from apparent.pipeline import Pipeline
 
 
 def peaked(*ages: int) -> np.ndarray:

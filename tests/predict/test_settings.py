@@ -1,7 +1,6 @@
 import pytest
-
-from functions.predict.artifacts import EMBEDDED
-from functions.predict.settings import SettingsError, from_environment
+from apparent.model import EMBEDDED
+from predict.settings import SettingsError, from_environment
 
 
 def test_nothing_set_means_the_embedded_model() -> None:

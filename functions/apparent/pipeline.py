@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+from predict import schemas
 
-from functions.predict import schemas
-from functions.predict.alignment import align, resolution
-from functions.predict.artifacts import ModelFiles
-from functions.predict.detector import INPUT_SIDE, Detector, Face
-from functions.predict.estimator import Estimates, Estimator, interval, median_age
-from functions.predict.photo import Photo, Pixels
+from apparent.alignment import align, resolution
+from apparent.detector import INPUT_SIDE, Detector, Face
+from apparent.estimator import Estimates, Estimator, interval, median_age
+from apparent.model.store import ModelFiles
+from apparent.photo import Photo, Pixels
 
 MAX_FACES: Final = 32
 

@@ -49,7 +49,7 @@ def event(
 @pytest.fixture(scope="module")
 def answer() -> Ask:
     """Asks the handler; its import starts the service, so it waits for the first test."""
-    from functions.predict.handler import handler
+    from predict.handler import handler
 
     def ask(request: dict[str, Any]) -> Answer:
         response = handler(request, CONTEXT)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from apparent.photo import Photo
+from apparent.pipeline import Pipeline
 from PIL import Image
+from predict.schemas import Prediction
 
-from functions.predict.photo import Photo
-from functions.predict.pipeline import Pipeline
-from functions.predict.schemas import Prediction
 from tests.conftest import encoded
 
 

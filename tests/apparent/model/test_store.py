@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apparent.model import DETECTOR, EMBEDDED, ESTIMATOR, MANIFEST, store
+from apparent.model.store import ArtifactError
 
-from functions.predict import artifacts
-from functions.predict.artifacts import EMBEDDED, ArtifactError
-from functions.predict.manifest import DETECTOR, ESTIMATOR, MANIFEST
 from training.publish import publish
 
 
@@ -20,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_sound_folder_is_read_whole(folder: Path) -> None:
-    files = artifacts.load(folder.as_uri())
+    files = store.load(folder.as_uri())
     assert files.estimator == (folder / ESTIMATOR).read_bytes()
     assert files.detector == (folder / DETECTOR).read_bytes()
     assert files.manifest.files[ESTIMATOR].sha256.startswith(files.manifest.version)
@@ -28,7 +27,7 @@ def test_a_sound_folder_is_read_whole(folder: Path) -> None:
 
 def test_a_folder_without_the_detector_uses_the_embedded_one(folder: Path) -> None:
     (folder / DETECTOR).unlink()
-    assert artifacts.load(folder.as_uri()).detector == (EMBEDDED / DETECTOR).read_bytes()
+    assert store.load(folder.as_uri()).detector == (EMBEDDED / DETECTOR).read_bytes()
 
 
 @pytest.mark.parametrize("name", [ESTIMATOR, DETECTOR])
@@ -37,14 +36,14 @@ def test_one_changed_byte_is_refused(folder: Path, name: str) -> None:
     data[len(data) // 2] ^= 1
     (folder / name).write_bytes(data)
     with pytest.raises(ArtifactError, match=rf"{name}.*sha256"):
-        artifacts.load(folder.as_uri())
+        store.load(folder.as_uri())
 
 
 @pytest.mark.parametrize("name", [ESTIMATOR, MANIFEST])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ArtifactError, match=name):
-        artifacts.load(folder.as_uri())
+        store.load(folder.as_uri())
 
 
 def test_a_manifest_with_a_mistake_is_refused(folder: Path) -> None:
@@ -52,7 +51,7 @@ def test_a_manifest_with_a_mistake_is_refused(folder: Path) -> None:
     manifest["interval"]["coverage"] = 90
     (folder / MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(ArtifactError, match=r"interval\.coverage"):
-        artifacts.load(folder.as_uri())
+        store.load(folder.as_uri())
 
 
 def test_a_manifest_that_does_not_list_a_file_is_refused(folder: Path) -> None:
@@ -60,12 +59,12 @@ def test_a_manifest_that_does_not_list_a_file_is_refused(folder: Path) -> None:
     del manifest["files"][ESTIMATOR]
     (folder / MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(ArtifactError, match="does not list"):
-        artifacts.load(folder.as_uri())
+        store.load(folder.as_uri())
 
 
 def test_another_kind_of_uri_is_refused() -> None:
     with pytest.raises(ArtifactError, match="file://"):
-        artifacts.load("ftp://example.org/model")
+        store.load("ftp://example.org/model")
 
 
 def test_a_folder_name_with_spaces_is_read(
@@ -73,7 +72,7 @@ def test_a_folder_name_with_spaces_is_read(
 ) -> None:
     spaced = tmp_path_factory.mktemp("model folder") / "ä 1"
     shutil.copytree(folder, spaced)
-    assert artifacts.load(spaced.as_uri()).manifest.name
+    assert store.load(spaced.as_uri()).manifest.name
 
 
 @pytest.fixture
@@ -83,14 +82,14 @@ def published(s3: Any, folder: Path) -> str:
 
 
 def test_a_published_folder_is_read_from_s3(published: str) -> None:
-    assert artifacts.load(published) == artifacts.load(EMBEDDED.as_uri())
+    assert store.load(published) == store.load(EMBEDDED.as_uri())
 
 
 def test_an_object_with_other_bytes_is_refused(s3: Any, published: str) -> None:
     key = f"{published.removeprefix('s3://bucket/')}{ESTIMATOR}"
     s3.put_object(Bucket="bucket", Key=key, Body=b"other")
     with pytest.raises(ArtifactError, match=rf"{ESTIMATOR}.*sha256"):
-        artifacts.load(published)
+        store.load(published)
 
 
 def test_another_manifest_than_the_folder_is_named_for_is_refused(s3: Any, published: str) -> None:
@@ -98,18 +97,18 @@ def test_another_manifest_than_the_folder_is_named_for_is_refused(s3: Any, publi
     text = s3.get_object(Bucket="bucket", Key=key)["Body"].read()
     s3.put_object(Bucket="bucket", Key=key, Body=text + b"\n")
     with pytest.raises(ArtifactError, match=rf"{MANIFEST}.*sha256"):
-        artifacts.load(published)
+        store.load(published)
 
 
 def test_a_missing_object_is_named(s3: Any, published: str) -> None:
     s3.delete_object(Bucket="bucket", Key=f"{published.removeprefix('s3://bucket/')}{ESTIMATOR}")
     with pytest.raises(ArtifactError, match=f"no {ESTIMATOR}"):
-        artifacts.load(published)
+        store.load(published)
 
 
 def test_a_missing_bucket_is_a_sentence(s3: Any) -> None:
     with pytest.raises(ArtifactError, match=MANIFEST):
-        artifacts.load("s3://nowhere/models")
+        store.load("s3://nowhere/models")
 
 
 def test_an_s3_that_never_answers_is_given_up(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,4 +117,4 @@ def test_an_s3_that_never_answers_is_given_up(s3: Any, monkeypatch: pytest.Monke
         silent.listen()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(ArtifactError, match=r"cannot be read: .*[Tt]imeout"):
-            artifacts.load("s3://bucket/models")
+            store.load("s3://bucket/models")

@@ -1,15 +1,13 @@
 import numpy as np
 import pytest
-
-from functions.predict import artifacts
-from functions.predict.detector import Detector, decode, non_maximum_suppression
-from functions.predict.manifest import DETECTOR
-from functions.predict.photo import Photo
+from apparent.detector import Detector, decode, non_maximum_suppression
+from apparent.model import DETECTOR, EMBEDDED
+from apparent.photo import Photo
 
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    return Detector((artifacts.EMBEDDED / DETECTOR).read_bytes())
+    return Detector((EMBEDDED / DETECTOR).read_bytes())
 
 
 def boxes(*rows: tuple[float, float, float, float]) -> np.ndarray:

