@@ -3,7 +3,7 @@
 import os
 import sys
 
-from apparent.model.store import ArtifactError
+from apparent.errors import ModelError
 from aws_cdk import App, Environment, Validations
 from cdk_nag import AwsSolutionsChecks
 
@@ -25,7 +25,7 @@ def main() -> int:
                 region=os.environ.get("CDK_DEFAULT_REGION"),
             ),
         )
-    except (SettingsError, ArtifactError) as error:
+    except (SettingsError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     acknowledge(stack, settings)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from apparent.ages import AGES, interval, median_age, mid_cumulative
 from apparent.atomic import atomic_write
-from apparent.estimator import AGES, interval, median_age, mid_cumulative
 from apparent.model import ESTIMATOR
 from apparent.model.bundle import AgeRegion, GenderPolicy, Interval, Manifest
 from numpy.typing import NDArray

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from apparent.estimator import AGES
+from apparent.ages import AGES
 from numpy.typing import NDArray
 
 CHIPS = "chips.npy"

@@ -11,10 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from apparent.estimator import AGES, Estimates, Estimator
+from apparent.ages import AGES
+from apparent.errors import PhotoError
+from apparent.estimator import Estimates, Estimator
 from apparent.model import store
 from apparent.model.bundle import Manifest
-from apparent.photo import Photo, PhotoError
+from apparent.photo import Photo
 from apparent.pipeline import Pipeline
 from tqdm import tqdm
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from apparent.estimator import AGES, Estimates, Estimator, median_age
+from apparent.ages import AGES, median_age
+from apparent.estimator import Estimates, Estimator
 from apparent.model import ESTIMATOR
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from apparent.estimator import median_age
+from apparent.ages import median_age
 from numpy.typing import NDArray
 from torch import Tensor, nn
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from apparent.estimator import AGES, interval, median_age
+from apparent.ages import AGES, interval, median_age
 from apparent.model.bundle import GenderPolicy, Interval
 from numpy.typing import NDArray
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from apparent.estimator import AGES
+from apparent.ages import AGES
 from torch import Tensor, nn
 
 from training import starts

@@ -11,14 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from apparent.errors import PublishError
 from apparent.model import DETECTOR, ESTIMATOR, MANIFEST, store
 from botocore.exceptions import BotoCoreError, ClientError
 
 from training.model_folder import sha256
-
-
-class PublishError(ValueError):
-    """The folder could not be published; the message says why and what is there now."""
 
 
 def content_hash(folder: Path) -> str:
@@ -29,7 +26,7 @@ def content_hash(folder: Path) -> str:
 def publish(folder: Path, destination: str) -> str:
     """Uploads a verified folder below `s3://BUCKET/PREFIX`; returns its `s3://.../<hash>/` URI.
 
-    Publishing the same folder again changes nothing. Raises `PublishError`, or `ArtifactError`
+    Publishing the same folder again changes nothing. Raises `PublishError`, or `ModelError`
     where the folder itself is not sound.
     """
     parts = urlsplit(destination)

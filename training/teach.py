@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from apparent.ages import AGES
 from apparent.atomic import atomic_write
-from apparent.estimator import AGES
 from numpy.typing import NDArray
 from tqdm import tqdm
 

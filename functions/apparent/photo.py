@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from apparent.errors import PhotoError, UndecodablePhoto, UnsupportedFormat
+
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")
 """Formats decoded, by Pillow's names. More (TIFF, PSD) would only widen the attack surface."""
 
@@ -34,18 +36,6 @@ _STRIP: Final = 128
 """Rows copied at a time."""
 
 Pixels = NDArray[np.uint8]
-
-
-class PhotoError(ValueError):
-    """The bytes are not a photo this service can read; the message says why and what to do."""
-
-
-class UnsupportedFormat(PhotoError):
-    """The bytes are not in one of `FORMATS`."""
-
-
-class UndecodablePhoto(PhotoError):
-    """The bytes claim to be a photo but cannot be decoded, or decode to too many pixels."""
 
 
 class Photo:

@@ -9,9 +9,10 @@ from typing import Final, Literal
 import numpy as np
 from predict import schemas
 
+from apparent.ages import interval, median_age
 from apparent.alignment import align, resolution
 from apparent.detector import INPUT_SIDE, Detector, Face
-from apparent.estimator import Estimates, Estimator, interval, median_age
+from apparent.estimator import Estimates, Estimator
 from apparent.model.store import ModelFiles
 from apparent.photo import Photo, Pixels
 

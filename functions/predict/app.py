@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 
 import anyio
 import anyio.to_thread
+from apparent.errors import UndecodablePhoto, UnsupportedFormat
 from apparent.model.bundle import Manifest
-from apparent.photo import UndecodablePhoto, UnsupportedFormat
 from apparent.pipeline import Pipeline
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware

@@ -5,6 +5,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from apparent.errors import ModelError
 from apparent.model import store
 
 from predict.settings import Settings
@@ -51,7 +52,7 @@ class Loader:
         started = time.perf_counter()
         try:
             files = store.load(settings.model_uri)
-        except store.ArtifactError as error:
+        except ModelError as error:
             logger.error("The model is not available: %s", error)
             self._failed_at = time.monotonic()
             raise ModelUnavailable(

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from apparent.atomic import write_text
+from apparent.errors import ModelError, PhotoError
 from apparent.model import store
-from apparent.photo import PhotoError
 from apparent.pipeline import Pipeline
 from predict.schemas import Face, Prediction
 from predict.settings import SettingsError, from_environment
@@ -112,7 +112,7 @@ def main() -> int:
     try:
         settings = from_environment(os.environ)
         pipeline = Pipeline(store.load(settings.model_uri), settings.max_pixels)
-    except (SettingsError, store.ArtifactError) as error:
+    except (SettingsError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     answers: list[Answered] = []

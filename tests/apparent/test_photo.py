@@ -3,7 +3,8 @@ import zlib
 
 import numpy as np
 import pytest
-from apparent.photo import Photo, UndecodablePhoto, UnsupportedFormat
+from apparent.errors import UndecodablePhoto, UnsupportedFormat
+from apparent.photo import Photo
 from PIL import Image
 
 from tests.conftest import encoded

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from apparent.estimator import AGES, interval
+from apparent.ages import AGES, interval
 
 from training.calibrate import (
     KNEE,

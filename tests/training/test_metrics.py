@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from apparent.estimator import AGES
+from apparent.ages import AGES
 from apparent.model.bundle import AgeRegion, GenderPolicy, Interval
 
 from training.metrics import Answers, gender_reliability, report, score

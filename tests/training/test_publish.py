@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apparent.errors import ModelError, PublishError
 from apparent.model import DETECTOR, EMBEDDED, ESTIMATOR, MANIFEST, store
-from apparent.model.store import ArtifactError
 
 from tests.conftest import ROOT
-from training.publish import PublishError, content_hash, publish
+from training.publish import content_hash, publish
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_other_bytes_in_its_place_are_reported_and_kept(s3: Any) -> None:
 
 def test_a_damaged_folder_is_not_published(s3: Any, folder: Path) -> None:
     (folder / ESTIMATOR).write_bytes(b"damaged")
-    with pytest.raises(ArtifactError, match="sha256"):
+    with pytest.raises(ModelError, match="sha256"):
         publish(folder, "s3://bucket")
     assert keys(s3) == []
 

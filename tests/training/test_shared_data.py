@@ -45,7 +45,7 @@ def test_the_embedded_model_is_as_good_as_it_says(found: dict[str, Answers]) -> 
 
 
 def test_training_and_serving_see_the_same_crop(found: dict[str, Answers]) -> None:
-    from apparent.estimator import median_age
+    from apparent.ages import median_age
 
     photos, chips = (median_age(found[way].age_probabilities) for way in ("photos", "chips"))
     assert abs(np.mean(photos - chips)) < 0.5

@@ -9,15 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
+from apparent.errors import ModelError
 from apparent.model import DETECTOR, EMBEDDED, ESTIMATOR, MANIFEST
 from apparent.model.bundle import Manifest
 
 Read = Callable[[str], bytes]
 """A file's name -> its bytes; raises `OSError`."""
-
-
-class ArtifactError(ValueError):
-    """The model cannot be used; the message says which file is wrong and what to do."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ def load(uri: str) -> ModelFiles:
     """Reads and verifies a model folder named by a `file://` or `s3://` URI.
 
     Where the folder is named by a sha256, as `training publish` names it, its manifest must have
-    that. Raises `ArtifactError`.
+    that. Raises `ModelError`.
     """
     read = _reader(uri)
     data = _bytes_of(MANIFEST, uri, read)
@@ -43,7 +40,7 @@ def load(uri: str) -> ModelFiles:
     try:
         manifest = Manifest.model_validate_json(data)
     except ValidationError as error:
-        raise ArtifactError(f"{MANIFEST} in {uri} is not a valid manifest: {error}") from error
+        raise ModelError(f"{MANIFEST} in {uri} is not a valid manifest: {error}") from error
     return ModelFiles(
         manifest,
         estimator=_verified(ESTIMATOR, uri, read, manifest),
@@ -60,7 +57,7 @@ def _reader(uri: str) -> Read:
         from apparent.model.s3 import S3Folder  # its import costs more than a local model
 
         return S3Folder(parts.netloc, parts.path).read
-    raise ArtifactError(
+    raise ModelError(
         f"The model URI {uri} is not of a kind that can be read: use file:///path/to/folder or "
         "s3://bucket/path."
     )
@@ -68,7 +65,7 @@ def _reader(uri: str) -> Read:
 
 def _verified(name: str, uri: str, read: Read, manifest: Manifest) -> bytes:
     if name not in manifest.files:
-        raise ArtifactError(f"The manifest in {uri} does not list {name}.")
+        raise ModelError(f"The manifest in {uri} does not list {name}.")
     data = _bytes_of(name, uri, read)
     _check(name, uri, data, manifest.files[name].sha256)
     return data
@@ -77,7 +74,7 @@ def _verified(name: str, uri: str, read: Read, manifest: Manifest) -> bytes:
 def _check(name: str, uri: str, data: bytes, expected: str) -> None:
     digest = hashlib.sha256(data).hexdigest()
     if digest != expected:
-        raise ArtifactError(
+        raise ModelError(
             f"{name} in {uri} has sha256 {digest} where {expected} is expected. "
             "Publish the folder again, or fetch it again."
         )
@@ -92,6 +89,6 @@ def _bytes_of(name: str, uri: str, read: Read) -> bytes:
         if name == DETECTOR and embedded.exists():
             return embedded.read_bytes()
         hint = " Run scripts/setup to fetch it." if name == DETECTOR else ""
-        raise ArtifactError(f"There is no {name} in {uri}.{hint}") from error
+        raise ModelError(f"There is no {name} in {uri}.{hint}") from error
     except OSError as error:
-        raise ArtifactError(f"{name} in {uri} cannot be read: {error}.") from error
+        raise ModelError(f"{name} in {uri} cannot be read: {error}.") from error

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apparent.errors import ModelError
 from apparent.model import DETECTOR, EMBEDDED, ESTIMATOR, MANIFEST, store
-from apparent.model.store import ArtifactError
 
 from training.publish import publish
 
@@ -35,14 +35,14 @@ def test_one_changed_byte_is_refused(folder: Path, name: str) -> None:
     data = bytearray((folder / name).read_bytes())
     data[len(data) // 2] ^= 1
     (folder / name).write_bytes(data)
-    with pytest.raises(ArtifactError, match=rf"{name}.*sha256"):
+    with pytest.raises(ModelError, match=rf"{name}.*sha256"):
         store.load(folder.as_uri())
 
 
 @pytest.mark.parametrize("name", [ESTIMATOR, MANIFEST])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    with pytest.raises(ArtifactError, match=name):
+    with pytest.raises(ModelError, match=name):
         store.load(folder.as_uri())
 
 
@@ -50,7 +50,7 @@ def test_a_manifest_with_a_mistake_is_refused(folder: Path) -> None:
     manifest = json.loads((folder / MANIFEST).read_text())
     manifest["interval"]["coverage"] = 90
     (folder / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(ArtifactError, match=r"interval\.coverage"):
+    with pytest.raises(ModelError, match=r"interval\.coverage"):
         store.load(folder.as_uri())
 
 
@@ -58,12 +58,12 @@ def test_a_manifest_that_does_not_list_a_file_is_refused(folder: Path) -> None:
     manifest = json.loads((folder / MANIFEST).read_text())
     del manifest["files"][ESTIMATOR]
     (folder / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(ArtifactError, match="does not list"):
+    with pytest.raises(ModelError, match="does not list"):
         store.load(folder.as_uri())
 
 
 def test_another_kind_of_uri_is_refused() -> None:
-    with pytest.raises(ArtifactError, match="file://"):
+    with pytest.raises(ModelError, match="file://"):
         store.load("ftp://example.org/model")
 
 
@@ -88,7 +88,7 @@ def test_a_published_folder_is_read_from_s3(published: str) -> None:
 def test_an_object_with_other_bytes_is_refused(s3: Any, published: str) -> None:
     key = f"{published.removeprefix('s3://bucket/')}{ESTIMATOR}"
     s3.put_object(Bucket="bucket", Key=key, Body=b"other")
-    with pytest.raises(ArtifactError, match=rf"{ESTIMATOR}.*sha256"):
+    with pytest.raises(ModelError, match=rf"{ESTIMATOR}.*sha256"):
         store.load(published)
 
 
@@ -96,18 +96,18 @@ def test_another_manifest_than_the_folder_is_named_for_is_refused(s3: Any, publi
     key = f"{published.removeprefix('s3://bucket/')}{MANIFEST}"
     text = s3.get_object(Bucket="bucket", Key=key)["Body"].read()
     s3.put_object(Bucket="bucket", Key=key, Body=text + b"\n")
-    with pytest.raises(ArtifactError, match=rf"{MANIFEST}.*sha256"):
+    with pytest.raises(ModelError, match=rf"{MANIFEST}.*sha256"):
         store.load(published)
 
 
 def test_a_missing_object_is_named(s3: Any, published: str) -> None:
     s3.delete_object(Bucket="bucket", Key=f"{published.removeprefix('s3://bucket/')}{ESTIMATOR}")
-    with pytest.raises(ArtifactError, match=f"no {ESTIMATOR}"):
+    with pytest.raises(ModelError, match=f"no {ESTIMATOR}"):
         store.load(published)
 
 
 def test_a_missing_bucket_is_a_sentence(s3: Any) -> None:
-    with pytest.raises(ArtifactError, match=MANIFEST):
+    with pytest.raises(ModelError, match=MANIFEST):
         store.load("s3://nowhere/models")
 
 
@@ -116,5 +116,5 @@ def test_an_s3_that_never_answers_is_given_up(s3: Any, monkeypatch: pytest.Monke
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        with pytest.raises(ArtifactError, match=r"cannot be read: .*[Tt]imeout"):
+        with pytest.raises(ModelError, match=r"cannot be read: .*[Tt]imeout"):
             store.load("s3://bucket/models")
