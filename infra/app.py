@@ -3,10 +3,10 @@
 import os
 import sys
 
-from apparent.errors import ModelError
 from aws_cdk import App, Environment, Validations
 from cdk_nag import AwsSolutionsChecks
 
+from apparent.errors import ModelError
 from infra.findings import acknowledge
 from infra.settings import SettingsError, from_context
 from infra.stack import ApparentStack

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Final
 
-from apparent.model import DETECTOR, ESTIMATOR, MANIFEST, store
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_deployment as deployment
 from constructs import Construct
 
+from apparent.model import DETECTOR, ESTIMATOR, MANIFEST, store
 from training.publish import content_hash
 
 PREFIX: Final = "models"

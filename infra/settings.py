@@ -2,7 +2,6 @@
 
 from typing import Literal, Self
 
-from apparent.model import EMBEDDED
 from aws_cdk import App
 from pydantic import (
     BaseModel,
@@ -12,6 +11,8 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+
+from apparent.model import EMBEDDED
 
 
 class SettingsError(ValueError):

@@ -11,14 +11,14 @@ import boto3
 import httpx2
 import numpy as np
 import pytest
-from apparent.model import EMBEDDED, store
-from apparent.pipeline import Pipeline
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 from PIL import Image
+
+from apparent.model import EMBEDDED, store
+from apparent.pipeline import Pipeline
 from predict.app import create_app
 from predict.settings import Settings
-
 from scripts.commands.emulator import IMAGE, ContainerError, engine
 from scripts.commands.local_s3 import local_s3
 

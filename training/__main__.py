@@ -14,13 +14,13 @@ MODELS = EMBEDDED
 
 def _prepare(args: argparse.Namespace) -> None:
     from apparent.detector import Detector
-
+    from apparent.finder import Finder
     from training.prepare import prepare
 
     if args.out.exists():
         raise ValueError(f"{args.out} exists already. Remove it to prepare again.")
-    detector = Detector((MODELS / "face_detector.onnx").read_bytes(), threads=1)
-    missed = prepare(args.images, args.labels, args.out, detector, args.size)
+    finder = Finder(Detector((MODELS / "face_detector.onnx").read_bytes(), threads=1))
+    missed = prepare(args.images, args.labels, args.out, finder, args.size)
     print(f"{args.out}: no face was found in {missed} photos, which keep their whole picture.")
 
 

@@ -6,8 +6,8 @@ python -m training average runs/A/model.pt runs/B/model.pt --out runs/soup/model
 from pathlib import Path
 
 import torch
-from apparent.atomic import atomic_write
 
+from apparent.atomic import atomic_write
 from training.recipe import Recipe
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
 from apparent.ages import AGES, interval, median_age, mid_cumulative
 from apparent.atomic import atomic_write
 from apparent.model import ESTIMATOR
 from apparent.model.bundle import AgeRegion, GenderPolicy, Interval, Manifest
-from numpy.typing import NDArray
-from onnx import numpy_helper
-
 from training.metrics import AGE_BANDS, in_age_bands
 from training.model_folder import describe, write_manifest
 

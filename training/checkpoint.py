@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from apparent.atomic import atomic_write
 
+from apparent.atomic import atomic_write
 from training import plots
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from apparent.ages import AGES
 from numpy.typing import NDArray
+
+from apparent.ages import AGES
 
 CHIPS = "chips.npy"
 LABELS = "labels.csv"

@@ -11,20 +11,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
 from apparent.ages import AGES
 from apparent.errors import PhotoError
-from apparent.estimator import Estimates, Estimator
+from apparent.estimator import Estimator
 from apparent.model import store
 from apparent.model.bundle import Manifest
 from apparent.photo import Photo
 from apparent.pipeline import Pipeline
-from tqdm import tqdm
-
 from training.dataset import MAX_AGE, read_labels
 from training.metrics import Answers
 from training.prepare import MAX_PIXELS, central, photos, squared
 
-Answer = Callable[[bytes], tuple[Estimates, int] | None]
+Answer = Callable[[bytes], tuple[NDArray[np.float32], float] | None]
+"""A photo's bytes -> age probabilities `[101]` and female probability of the labelled face."""
 
 
 def answers(
@@ -44,9 +46,7 @@ def answers(
             tqdm(found, total=len(rows), desc=" + ".join(splits), unit="photo")
         ):
             if row_answer is not None:
-                estimates, face = row_answer
-                ages[i] = estimates.age_probabilities[face]
-                female[i] = estimates.female_probability[face]
+                ages[i], female[i] = row_answer
                 missed[i] = False
     return files.manifest, Answers(
         ages=np.array([min(int(row["age"]), MAX_AGE) for row in rows]),
@@ -61,15 +61,15 @@ def answers(
 def _through_photos(files: store.ModelFiles) -> Answer:
     pipeline = Pipeline(files, MAX_PIXELS, threads=1)
 
-    def answer(data: bytes) -> tuple[Estimates, int] | None:
+    def answer(data: bytes) -> tuple[NDArray[np.float32], float] | None:
         try:
-            analysis = pipeline.analyse(data)
+            faces = pipeline(data)
         except PhotoError:
             return None
-        if not analysis.faces:
+        if not faces:
             return None
-        labelled = central(analysis.faces, (analysis.image.width, analysis.image.height))
-        return analysis.estimates, analysis.faces.index(labelled)
+        labelled = central(faces, (faces.width, faces.height))
+        return labelled.age.distribution, labelled.gender.female_probability
 
     return answer
 
@@ -77,8 +77,9 @@ def _through_photos(files: store.ModelFiles) -> Answer:
 def _through_chips(files: store.ModelFiles) -> Answer:
     estimator = Estimator(files.estimator, threads=1)
 
-    def answer(data: bytes) -> tuple[Estimates, int] | None:
+    def answer(data: bytes) -> tuple[NDArray[np.float32], float] | None:
         photo = Photo(data, MAX_PIXELS).pixels()
-        return estimator.estimate(squared(photo, estimator.chip_size)[None]), 0
+        found = estimator.estimate(squared(photo, estimator.chip_size)[None])
+        return found.age_probabilities[0], float(found.female_probability[0])
 
     return answer

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from apparent.ages import AGES, median_age
-from apparent.estimator import Estimates, Estimator
-from apparent.model import ESTIMATOR
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from apparent.ages import AGES, median_age
+from apparent.estimator import Estimates, Estimator
+from apparent.model import ESTIMATOR
 from training import dataset, model
 from training.augment import to_float
 from training.model_folder import sha256, uncalibrated, write_manifest

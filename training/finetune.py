@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from apparent.ages import median_age
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from apparent.ages import median_age
 from training import dataset, loop, model
 from training._timm import timm
 from training.augment import DRAWS, augment, to_float

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from apparent.ages import AGES, interval, median_age
 from apparent.model.bundle import GenderPolicy, Interval
-from numpy.typing import NDArray
 
 PROTOCOL_AGES = slice(21, 61)
 """Published UTKFace figures are of models that know only ages 21 to 60."""

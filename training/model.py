@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from apparent.ages import AGES
 from torch import Tensor, nn
 
+from apparent.ages import AGES
 from training import starts
 from training._timm import timm
 from training.recipe import Model as ModelRecipe

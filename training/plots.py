@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from apparent.atomic import atomic_write
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from apparent.atomic import atomic_write
 
 
 def curves(log: Path, out: Path) -> None:

@@ -7,18 +7,20 @@ which no face is found keep their whole picture, squared, so that no label is lo
 """
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
-from apparent.alignment import Pixels, align
-from apparent.detector import Detector, Face
-from apparent.photo import Photo
 from PIL import Image
 from tqdm import tqdm
 
+from apparent.alignment import align
+from apparent.arrays import Landmarks, Pixels
+from apparent.finder import Finder
+from apparent.photo import Photo
 from training.dataset import CHIPS, LABELS, read_labels
 
 MAX_PIXELS = 100_000_000
@@ -38,7 +40,18 @@ def squared(photo: Pixels, size: int) -> Pixels:
     return np.asarray(Image.fromarray(photo).resize((size, size), Image.Resampling.BICUBIC))
 
 
-def central(faces: list[Face], size: tuple[int, int]) -> Face:
+class Located(Protocol):
+    """A detection, or a face answered."""
+
+    @property
+    def landmarks(self) -> Landmarks:
+        """In pixels."""
+
+
+AnyFace = TypeVar("AnyFace", bound=Located)
+
+
+def central(faces: Sequence[AnyFace], size: tuple[int, int]) -> AnyFace:
     """The face nearest the middle of a photo of `size` (width, height), in pixels.
 
     In a picture cut around a face, that is the labelled one.
@@ -47,7 +60,7 @@ def central(faces: list[Face], size: tuple[int, int]) -> Face:
     return min(faces, key=lambda face: float(np.hypot(*(face.landmarks.mean(axis=0) - middle))))
 
 
-def prepare(archive: Path, labels: Path, out: Path, detector: Detector, size: int) -> int:
+def prepare(archive: Path, labels: Path, out: Path, finder: Finder, size: int) -> int:
     """Writes `chips.npy`, uint8 `[n, size, size, 3]`, and `labels.csv` to `out`.
 
     Returns in how many photos no face was found. The folder appears only when it is complete.
@@ -61,7 +74,7 @@ def prepare(archive: Path, labels: Path, out: Path, detector: Detector, size: in
 
     def chip(data: bytes) -> tuple[Pixels, bool]:
         photo = Photo(data, MAX_PIXELS).pixels()
-        faces = detector.detect(photo)
+        faces = finder.find(photo)
         if not faces:
             return squared(photo, size), False
         return align(photo, central(faces, (photo.shape[1], photo.shape[0])).landmarks, size), True

@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
-from apparent.errors import PublishError
-from apparent.model import DETECTOR, ESTIMATOR, MANIFEST, store
 from botocore.exceptions import BotoCoreError, ClientError
 
+from apparent.errors import PublishError
+from apparent.model import DETECTOR, ESTIMATOR, MANIFEST, store
 from training.model_folder import sha256
 
 

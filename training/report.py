@@ -13,7 +13,6 @@ from typing import Any
 from apparent.atomic import write_text
 from apparent.model import ESTIMATOR, store
 from apparent.model.bundle import Manifest
-
 from training import plots
 
 START, END = "<!-- figures: python -m training report -->", "<!-- end of figures -->"

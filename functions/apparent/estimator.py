@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from apparent import sessions
 from apparent.ages import AGES
-
-Pixels = NDArray[np.uint8]
+from apparent.arrays import Pixels
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,21 @@ hands out pixels at the resolution asked for, decoding no more of a JPEG than th
 
 import io
 import math
+import os
+from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from apparent.arrays import Pixels
 from apparent.errors import PhotoError, UndecodablePhoto, UnsupportedFormat
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")
 """Formats decoded, by Pillow's names. More (TIFF, PSD) would only widen the attack surface."""
+
+MAX_PIXELS: Final = 50_000_000
+"""Photos of more are refused before they are decoded, unless the caller sets another limit."""
 
 MAX_JPEG_SCANS: Final = 100
 """Progressive JPEGs have about 10 scans; thousands are an attempt at denial of service."""
@@ -34,8 +39,6 @@ _SWAPS_SIDES: Final = {5, 6, 7, 8}
 _JPEG_REDUCTIONS: Final = (8, 4, 2)
 _STRIP: Final = 128
 """Rows copied at a time."""
-
-Pixels = NDArray[np.uint8]
 
 
 class Photo:
@@ -88,6 +91,10 @@ class Photo:
             reduction = next(fitting, 1)
         return self._decode(reduction)
 
+    def image(self) -> Image.Image:
+        """The upright photo at full resolution, for people to look at."""
+        return Image.fromarray(self.pixels())
+
     def _open(self) -> Image.Image:
         try:
             return Image.open(io.BytesIO(self._data), formats=FORMATS)
@@ -115,9 +122,7 @@ class Photo:
             if reduction > 1:
                 image.draft(None, (image.width // reduction, image.height // reduction))
             image.load()
-            rgb = _to_rgb(image)
-            if self._orientation in _TO_UPRIGHT:
-                rgb = rgb.transpose(_TO_UPRIGHT[self._orientation])
+            rgb = _upright(_to_rgb(image), self._orientation)
         except PhotoError:
             raise
         except Exception as error:
@@ -127,6 +132,41 @@ class Photo:
         return _to_array(rgb)
 
 
+class DecodedPhoto(Photo):
+    """Pixels that somebody else has decoded."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        """`pixels` is upright, uint8 `[height, width, 3]` RGB; raises `UndecodablePhoto`."""
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+            raise UndecodablePhoto(
+                f"An array of {pixels.dtype} {list(pixels.shape)} is no photo. Give uint8 RGB "
+                "[height, width, 3]."
+            )
+        self._decoded = pixels
+        self.format = "decoded"
+        self.height, self.width = pixels.shape[:2]
+
+
+def read(source: object, max_pixels: int = MAX_PIXELS) -> Photo:
+    """A photo from a path, the bytes of a file, a PIL image, or uint8 RGB `[height, width, 3]`.
+
+    Raises `PhotoError`, `OSError` where a path cannot be read, and `TypeError` for anything else.
+    """
+    match source:
+        case bytes() | bytearray() | memoryview():
+            return Photo(bytes(source), max_pixels)
+        case str() | os.PathLike():
+            return Photo(Path(source).read_bytes(), max_pixels)
+        case Image.Image():
+            upright = _upright(_to_rgb(source), _orientation(source))
+            return DecodedPhoto(_to_array(upright))
+        case np.ndarray():
+            return DecodedPhoto(source)
+    raise TypeError(
+        f"A {type(source).__name__} is no photo. Give a path, bytes, a PIL image or an array."
+    )
+
+
 def _orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 to 8; 1 (upright) where EXIF is absent, damaged or out of range."""
     try:
@@ -134,6 +174,11 @@ def _orientation(image: Image.Image) -> int:
     except Exception:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    turn = _TO_UPRIGHT.get(orientation)
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -1,20 +1,23 @@
-"""Photo bytes -> answer: wires photo, detector, alignment and estimator."""
+"""A photo -> its faces: wires photo, finder, alignment, estimator and results."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final, Literal
+from pathlib import Path
+from typing import Final, Literal, Self
 
 import numpy as np
-from predict import schemas
 
+from apparent import photo as photos
 from apparent.ages import interval, median_age
 from apparent.alignment import align, resolution
-from apparent.detector import INPUT_SIDE, Detector, Face
+from apparent.arrays import Pixels
+from apparent.detector import Detection, Detector
 from apparent.estimator import Estimates, Estimator
-from apparent.model.store import ModelFiles
-from apparent.photo import Photo, Pixels
+from apparent.finder import SIDE, Finder
+from apparent.model import EMBEDDED, store
+from apparent.photo import MAX_PIXELS, Photo
+from apparent.results import Age, Box, Face, Faces, Gender, ModelName
 
 MAX_FACES: Final = 32
 
@@ -23,86 +26,69 @@ _MIN_RESOLUTION: Final = 1.5
 sharp as those of UTKFace's 200-pixel faces, which the estimator learnt from."""
 
 
-@dataclass(frozen=True)
-class Analysis:
-    """What is known of one photo."""
-
-    image: schemas.Image
-    faces: list[Face]
-    """In pixels of the upright photo, largest first, at most `MAX_FACES`."""
-    faces_found: int
-    estimates: Estimates
-    """One row per face."""
-    timing: schemas.Timing
-
-
 class Pipeline:
     """A loaded model; thread-safe, as onnxruntime's sessions are."""
 
-    def __init__(self, files: ModelFiles, max_pixels: int, threads: int = 0) -> None:
-        """`threads` per network run, 0 for one per core."""
+    def __init__(
+        self, files: store.ModelFiles, max_pixels: int = MAX_PIXELS, threads: int = 0
+    ) -> None:
+        """`threads` per network run, 0 for one per core; raises `ModelError`."""
         self.manifest = files.manifest
         self._max_pixels = max_pixels
-        self._detector = Detector(files.detector, threads)
+        self._finder = Finder(Detector(files.detector, threads))
         self._estimator = Estimator(files.estimator, threads)
         self._template = np.array(files.manifest.input.template)
 
+    @classmethod
+    def load(
+        cls, uri: str | Path | None = None, *, max_pixels: int = MAX_PIXELS, threads: int = 0
+    ) -> Self:
+        """Opens a model bundle: the one that comes with the library, a folder, or an
+        `s3://bucket/path` or `file:///path` URI.
+
+        Nothing is downloaded but from S3. Raises `ModelError`.
+        """
+        where = EMBEDDED if uri is None else uri
+        if isinstance(where, Path) or "://" not in where:
+            where = Path(where).resolve().as_uri()
+        return cls(store.load(where), max_pixels, threads)
+
+    def __call__(self, photo: object) -> Faces:
+        """Finds and estimates every face of a photo: a path, the bytes of a file, a PIL image, or
+        uint8 RGB `[height, width, 3]`.
+
+        Raises `PhotoError`, and `OSError` where a path cannot be read.
+        """
+        clock = _Clock()
+        with clock.measure("decode"):
+            picture = photos.read(photo, self._max_pixels)
+            pixels = picture.pixels(SIDE)
+        with clock.measure("detect"):
+            found = self._finder.find(pixels)
+            faces = found[:MAX_FACES]
+        factor = picture.width / pixels.shape[1]
+        with clock.measure("decode"):
+            pixels = self._sharp_enough(picture, pixels, faces)
+        faces = [face.scaled(factor) for face in faces]
+        with clock.measure("estimate"):
+            estimates = self._estimate(pixels, faces, pixels.shape[1] / picture.width)
+        return Faces(
+            faces=self._answers(faces, estimates, picture),
+            model=ModelName(self.manifest.name, self.manifest.version),
+            width=picture.width,
+            height=picture.height,
+            faces_found=len(found),
+            timing_ms=clock.milliseconds(),
+            _photo=picture.image,
+        )
+
     def warm_up(self) -> None:
         """Runs both networks once, so that the first photo does not pay for their first run."""
-        self._detector.detect(np.zeros((INPUT_SIDE, INPUT_SIDE, 3), np.uint8))
+        self._finder.find(np.zeros((SIDE, SIDE, 3), np.uint8))
         size = self.manifest.input.chip_size
         self._estimator.estimate(np.zeros((1, size, size, 3), np.uint8))
 
-    def analyse(self, data: bytes) -> Analysis:
-        """Finds and estimates every face in a photo; raises `photo.PhotoError`."""
-        clock = _Clock()
-        with clock.measure("decode"):
-            photo = Photo(data, self._max_pixels)
-            pixels = photo.pixels(INPUT_SIDE)
-        with clock.measure("detect"):
-            found = [face for face in self._detector.detect(pixels) if _visible(face, pixels)]
-            faces = found[:MAX_FACES]
-        factor = photo.width / pixels.shape[1]
-        with clock.measure("decode"):
-            pixels = self._sharp_enough(photo, pixels, faces)
-        faces = [face.scaled(factor) for face in faces]
-        with clock.measure("estimate"):
-            estimates = self._estimate(pixels, faces, pixels.shape[1] / photo.width)
-        image = schemas.Image(width=photo.width, height=photo.height)
-        return Analysis(image, faces, len(found), estimates, clock.timing())
-
-    def predict(self, data: bytes) -> schemas.Prediction:
-        """The public answer for every face in a photo; raises `photo.PhotoError`."""
-        analysis = self.analyse(data)
-        probabilities = analysis.estimates.age_probabilities
-        years = median_age(probabilities)
-        low, high = interval(probabilities, self.manifest.interval)
-        return schemas.Prediction(
-            model=schemas.Model(name=self.manifest.name, version=self.manifest.version),
-            image=analysis.image,
-            faces=[
-                schemas.Face(
-                    box=_clipped(face, analysis.image),
-                    detection_score=round(face.score, 3),
-                    landmarks=[
-                        schemas.Point(x=round(x, 1), y=round(y, 1))
-                        for x, y in face.landmarks.tolist()
-                    ],
-                    age=schemas.Age(
-                        years=round(float(years[i]), 1),
-                        low=int(low[i]),
-                        high=int(high[i]),
-                        coverage=self.manifest.interval.coverage,
-                    ),
-                    gender=self._gender(float(analysis.estimates.female_probability[i])),
-                )
-                for i, face in enumerate(analysis.faces)
-            ],
-            faces_found=analysis.faces_found,
-            timing_ms=analysis.timing,
-        )
-
-    def _sharp_enough(self, photo: Photo, pixels: Pixels, faces: list[Face]) -> Pixels:
+    def _sharp_enough(self, photo: Photo, pixels: Pixels, faces: list[Detection]) -> Pixels:
         """The photo decoded as finely as its smallest face needs, at most at full resolution."""
         if not faces or max(pixels.shape[:2]) == max(photo.width, photo.height):
             return pixels
@@ -112,20 +98,35 @@ class Pipeline:
             return pixels
         return photo.pixels(int(max(pixels.shape[:2]) * _MIN_RESOLUTION / coarsest))
 
-    def _estimate(self, pixels: Pixels, faces: list[Face], factor: float) -> Estimates:
+    def _estimate(self, pixels: Pixels, faces: list[Detection], factor: float) -> Estimates:
         size = self.manifest.input.chip_size
         chips = np.empty((len(faces), size, size, 3), np.uint8)
         for chip, face in zip(chips, faces, strict=True):
             chip[:] = align(pixels, face.landmarks * factor, size, self._template)
         return self._estimator.estimate(chips)
 
-    def _gender(self, female: float) -> schemas.Gender:
+    def _answers(
+        self, faces: list[Detection], estimates: Estimates, photo: Photo
+    ) -> tuple[Face, ...]:
+        ages, policy = estimates.age_probabilities, self.manifest.interval
+        years = median_age(ages)
+        low, high = interval(ages, policy)
+        return tuple(
+            Face(
+                box=_clipped(face, photo),
+                landmarks=face.landmarks,
+                detection_score=face.score,
+                age=Age(float(years[i]), int(low[i]), int(high[i]), policy.coverage, ages[i]),
+                gender=self._gender(float(estimates.female_probability[i])),
+            )
+            for i, face in enumerate(faces)
+        )
+
+    def _gender(self, female: float) -> Gender:
         probability = max(female, 1 - female)
         likelier: Literal["female", "male"] = "female" if female > 0.5 else "male"
         certain = probability >= self.manifest.gender.uncertain_below
-        return schemas.Gender(
-            label=likelier if certain else "uncertain", probability=round(probability, 3)
-        )
+        return Gender(likelier if certain else "uncertain", probability, female)
 
 
 class _Clock:
@@ -141,20 +142,12 @@ class _Clock:
         yield
         self._spent[step] += time.perf_counter() - started
 
-    def timing(self) -> schemas.Timing:
+    def milliseconds(self) -> dict[str, float]:
         spent = self._spent | {"total": time.perf_counter() - self._started}
-        return schemas.Timing(**{step: round(1000 * s, 1) for step, s in spent.items()})
+        return {step: 1000 * seconds for step, seconds in spent.items()}
 
 
-def _visible(face: Face, pixels: Pixels) -> bool:
-    left, top, right, bottom = face.box
-    height, width = pixels.shape[:2]
-    inside = (min(right, width) - max(left, 0), min(bottom, height) - max(top, 0))
-    return bool(min(inside) >= 1)
-
-
-def _clipped(face: Face, image: schemas.Image) -> schemas.Box:
+def _clipped(face: Detection, photo: Photo) -> Box:
     left, top, right, bottom = face.box
     x, y = max(0, round(left)), max(0, round(top))
-    width, height = min(image.width, round(right)) - x, min(image.height, round(bottom)) - y
-    return schemas.Box(x=x, y=y, width=width, height=height)
+    return Box(x, y, min(photo.width, round(right)) - x, min(photo.height, round(bottom)) - y)

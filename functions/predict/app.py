@@ -7,14 +7,14 @@ from typing import Annotated, Any, Final
 
 import anyio
 import anyio.to_thread
-from apparent.errors import UndecodablePhoto, UnsupportedFormat
-from apparent.model.bundle import Manifest
-from apparent.pipeline import Pipeline
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
+from apparent.errors import UndecodablePhoto, UnsupportedFormat
+from apparent.model.bundle import Manifest
+from apparent.pipeline import Pipeline
 from predict import docs, schemas
 from predict.loader import Loader, ModelUnavailable
 from predict.settings import Settings

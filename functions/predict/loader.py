@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from apparent.errors import ModelError
 from apparent.model import store
-
 from predict.settings import Settings
 
 if TYPE_CHECKING:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from apparent.model import EMBEDDED
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from apparent.model import EMBEDDED
 
 PREFIX = "APPARENT_"
 

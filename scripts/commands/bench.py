@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
 from apparent.atomic import write_text
 from apparent.estimator import Estimator
 from apparent.model import store
 from apparent.pipeline import Pipeline
-from PIL import Image
 from predict.settings import Settings
-from tqdm import tqdm
 
 PORTRAITS: Final = Path(__file__).parents[2] / "site" / "samples"
 _STAGES: Final = ("decode", "detect", "estimate", "total")

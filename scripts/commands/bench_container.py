@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import boto3
 import numpy as np
-from apparent.model import EMBEDDED
 
+from apparent.model import EMBEDDED
 from scripts.commands.emulator import IMAGE, Emulator, architecture, emulator, engine
 from scripts.commands.image import build
 from scripts.commands.local_s3 import local_s3

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import boto3
-from apparent.model import EMBEDDED, MANIFEST
-from apparent.model.bundle import Manifest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from apparent.model import EMBEDDED, MANIFEST
+from apparent.model.bundle import Manifest
 from scripts.commands.emulator import ContainerError, engine
 
 ROOT: Final = Path(__file__).parents[2]

@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
-from predict.schemas import Problem
-from predict.upload import PhotoTooLarge, body_of
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from predict.schemas import Problem
+from predict.upload import PhotoTooLarge, body_of
 from scripts.commands.serve import Site
 
 MAX_EVENT: Final = 6 * 1024 * 1024

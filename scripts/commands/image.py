@@ -9,7 +9,6 @@ from typing import Final
 
 from apparent.model import EMBEDDED, ESTIMATOR, MANIFEST
 from apparent.model.bundle import Manifest
-
 from scripts.commands.emulator import IMAGE, ContainerError, engine
 
 _ROOT: Final = Path(__file__).parents[2]

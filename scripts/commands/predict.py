@@ -13,13 +13,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from tqdm import tqdm
+
 from apparent.atomic import write_text
 from apparent.errors import ModelError, PhotoError
 from apparent.model import store
 from apparent.pipeline import Pipeline
 from predict.schemas import Face, Prediction
 from predict.settings import SettingsError, from_environment
-from tqdm import tqdm
 
 COLUMNS: Final = ("file", "face", "years", "low", "high", "gender", "probability", "x", "y",
                    "width", "height", "detection_score")  # fmt: skip

@@ -10,12 +10,12 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
-from predict.app import create_app
-from predict.settings import SettingsError, from_environment
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
+from predict.app import create_app
+from predict.settings import SettingsError, from_environment
 from scripts.commands.page_headers import HEADERS
 
 SITE: Final = Path(__file__).parents[2] / "site"

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from apparent.alignment import TEMPLATE, align, resolution, similarity
 from PIL import Image
+
+from apparent.alignment import TEMPLATE, align, resolution, similarity
 
 
 def scene(width: int, height: int) -> np.ndarray:

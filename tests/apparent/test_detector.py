@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from apparent.detector import Detector, decode, non_maximum_suppression
 from apparent.model import DETECTOR, EMBEDDED
 from apparent.photo import Photo

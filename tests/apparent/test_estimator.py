@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from apparent.ages import AGES, interval, median_age, quantile
 from apparent.model.bundle import AgeRegion, Interval
 from apparent.pipeline import Pipeline

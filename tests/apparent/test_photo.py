@@ -3,10 +3,10 @@ import zlib
 
 import numpy as np
 import pytest
-from apparent.errors import UndecodablePhoto, UnsupportedFormat
-from apparent.photo import Photo
 from PIL import Image
 
+from apparent.errors import UndecodablePhoto, UnsupportedFormat
+from apparent.photo import Photo
 from tests.conftest import encoded
 
 LIMIT = 50_000_000

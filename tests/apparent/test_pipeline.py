@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from PIL import Image
+
 from apparent.photo import Photo
 from apparent.pipeline import Pipeline
-from PIL import Image
 from predict.schemas import Prediction
-
 from tests.conftest import encoded
 
 

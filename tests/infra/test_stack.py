@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from apparent.model import EMBEDDED
 from aws_cdk import App
 from aws_cdk.assertions import Match, Template
 
+from apparent.model import EMBEDDED
 from infra.settings import SettingsError, from_context
 from scripts.commands.page_headers import HEADERS
 from tests.infra.conftest import template

@@ -11,8 +11,8 @@ import boto3
 import httpx2
 import onnx
 import pytest
-from apparent.model import EMBEDDED, ESTIMATOR, MANIFEST
 
+from apparent.model import EMBEDDED, ESTIMATOR, MANIFEST
 from scripts.commands.deploy import INFRA, OUT, cdk_program, destroy
 from tests.infra.stand_in import ACCOUNT, REGION, StandIn, image_with_emulator, stand_in
 from training.model_folder import sha256

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from apparent.model import EMBEDDED
 from fastapi.testclient import TestClient
+
+from apparent.model import EMBEDDED
 from predict.app import MAX_WAITING, create_app
 from predict.loader import Loader
 from predict.settings import Settings
-
 from tests.predict.test_contract import post, problem
 
 

@@ -1,4 +1,5 @@
 import pytest
+
 from apparent.model import EMBEDDED
 from predict.settings import SettingsError, from_environment
 

@@ -14,10 +14,10 @@ from typing import Any
 import httpx2
 import numpy as np
 import pytest
-from apparent.model import EMBEDDED, ESTIMATOR, MANIFEST
 from PIL import Image
 from starlette.testclient import TestClient
 
+from apparent.model import EMBEDDED, ESTIMATOR, MANIFEST
 from scripts.commands.emulator import Emulator, emulator, engine
 from scripts.commands.gateway import MAX_BODY, gateway_app
 from scripts.commands.serve import SITE

@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from apparent.model import EMBEDDED, MANIFEST
 
+from apparent.model import EMBEDDED, MANIFEST
 from scripts.commands.deploy import INFRA, DeployError, cdk_program, smoke
 from tests.conftest import ROOT
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from apparent.ages import AGES, interval
 
+from apparent.ages import AGES, interval
 from training.calibrate import (
     KNEE,
     REGIONS,

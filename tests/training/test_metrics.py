@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+
 from apparent.ages import AGES
 from apparent.model.bundle import AgeRegion, GenderPolicy, Interval
-
 from training.metrics import Answers, gender_reliability, report, score
 
 PLAIN = Interval(coverage=0.9, regions=(AgeRegion(first_age=0, lowest=0.04, highest=0.96),))

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from apparent.errors import ModelError, PublishError
 from apparent.model import DETECTOR, EMBEDDED, ESTIMATOR, MANIFEST, store
-
 from tests.conftest import ROOT
 from training.publish import content_hash, publish
 

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from apparent.model import EMBEDDED, store
 
+from apparent.model import EMBEDDED, store
 from tests.conftest import ROOT
 from training.metrics import LONG
 from training.report import report

@@ -13,12 +13,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from PIL import Image
+
 from apparent.estimator import Estimator
 from apparent.model import store
 from apparent.photo import Photo
 from apparent.pipeline import Pipeline
-from PIL import Image
-
 from tests.conftest import ROOT, SAMPLES, encoded
 from training.calibrate import KNEE
 from training.quantize import dequantize

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from apparent.model import EMBEDDED
 
+from apparent.model import EMBEDDED
 from training import evaluate
 from training.metrics import Answers, score
 

@@ -2,6 +2,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from apparent.model import DETECTOR, EMBEDDED
 from apparent.model.fetch import YUNET, PackagedFile, fetch
 

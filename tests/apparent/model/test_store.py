@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from apparent.errors import ModelError
 from apparent.model import DETECTOR, EMBEDDED, ESTIMATOR, MANIFEST, store
-
 from training.publish import publish
 
 
