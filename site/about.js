@@ -22,7 +22,7 @@ function show({ name, version, interval, metrics, licence }) {
     .sort(([, one], [, other]) => other.n - one.n);
   const measured = widest?.[1] ?? metrics.val;
   figures.textContent = text.figures({
-    faces: atomic_write(measured.n),
+    faces: whole(measured.n),
     holds: percent(measured.interval_coverage),
     promised: percent(interval.coverage),
     error: tenth(measured.age_mae),
@@ -39,7 +39,7 @@ function row([band, { n, age_mae: error, interval_coverage: holds }]) {
   head.scope = "row";
   head.textContent = text.band(...band.split("-"));
   line.append(head);
-  for (const value of [atomic_write(n), tenth(error), percent(holds)]) {
+  for (const value of [whole(n), tenth(error), percent(holds)]) {
     line.insertCell().textContent = value;
   }
   const bar = document.createElement("div");

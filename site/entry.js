@@ -84,7 +84,7 @@ export class Entry {
     this.#find(".boxes").replaceChildren(...cards.map((one, i) => this.#box(i, one)));
     this.#find("[data-save=png]").hidden = !visible;
     this.#find(".sent").textContent = photo.width
-      ? text.sentStripped(atomic_write(photo.width), atomic_write(photo.height), size(photo.blob.size))
+      ? text.sentStripped(whole(photo.width), whole(photo.height), size(photo.blob.size))
       : text.sentAsItIs(size(photo.blob.size));
     const { faces, faces_found: found } = prediction;
     this.#show(`${text.faces(found, faces.length)}.`, { remove: true, answered: true });
@@ -108,7 +108,7 @@ export class Entry {
     box.style.width = `${(100 * face.box.width) / image.width}%`;
     box.style.height = `${(100 * face.box.height) / image.height}%`;
     const label = document.createElement("span");
-    label.textContent = text.about(atomic_write(face.age.years));
+    label.textContent = text.about(whole(face.age.years));
     const across = (face.box.x + face.box.width / 2) / image.width;
     label.style.translate = `${-100 * across}%`; // so that it stays in the photo at both edges
     label.classList.toggle("inside", face.box.y + face.box.height > 0.93 * image.height);

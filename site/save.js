@@ -61,7 +61,7 @@ function png({ picture, prediction }) {
       context.lineWidth = thick * unit;
       context.strokeRect(box.x, box.y, box.width, box.height);
     }
-    const label = `${text.about(atomic_write(age.years))} (${age.low}–${age.high})`;
+    const label = `${text.about(whole(age.years))} (${age.low}–${age.high})`;
     const wide = context.measureText(label).width + 4 * unit;
     const left = Math.max(0, Math.min(box.x, width - wide));
     const top = Math.min(box.y + box.height, height - 10 * unit);

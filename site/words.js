@@ -36,6 +36,6 @@ export const size = (bytes) => kilobytes(bytes / 1000);
 export const time = () => new Date().toLocaleTimeString(language);
 
 /** "looks about 34 (27 to 42)", of an age as the API answers it. */
-export const looks = ({ years, low, high }) => text.looks(atomic_write(years), atomic_write(low), atomic_write(high));
+export const looks = ({ years, low, high }) => text.looks(whole(years), whole(low), whole(high));
 /** "perceived as female (98%)", of a gender as the API answers it. */
 export const gender = ({ label, probability }) => text.gender[label](percent(probability));
