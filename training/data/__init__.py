@@ -1,0 +1,1 @@
+"""Faces and their labels: read, prepared, mixed, augmented."""
