@@ -11,9 +11,9 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.image import CONTEXT, DOCKERFILE, build_arguments
 from infra.models import Models
 from infra.settings import Settings
-from scripts.commands.image import CONTEXT, DOCKERFILE, build_arguments
 
 _ARCHITECTURES = {
     "x86_64": (lambda_.Architecture.X86_64, ecr_assets.Platform.LINUX_AMD64),

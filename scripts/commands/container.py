@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from infra.image import PLATFORMS
 from scripts.commands.emulator import MEMORY, TIMEOUT, ContainerError, architecture, emulator
 from scripts.commands.gateway import gateway_app
-from scripts.commands.image import PLATFORMS, build
+from scripts.commands.image import build
 from scripts.commands.serve import SITE, listen
 
 ROOT: Final = Path(__file__).parents[2]
@@ -47,7 +48,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the container is ended too
     try:
         if args.command == "test":
-            tests = ["tests/functions", "tests/scripts", "-m", "container", *args.pytest]
+            tests = ["tests/predict", "tests/scripts", "-m", "container", *args.pytest]
             return subprocess.run(
                 [sys.executable, "-m", "pytest", *tests], cwd=ROOT, check=False
             ).returncode

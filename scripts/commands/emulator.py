@@ -1,6 +1,7 @@
 """The image in AWS's Lambda runtime interface emulator, as a container of this machine."""
 
 import contextlib
+import functools
 import http.client
 import os
 import platform
@@ -47,11 +48,27 @@ class ContainerError(RuntimeError):
     """The image cannot be built or run; the message says what to do."""
 
 
+@functools.cache
 def engine() -> str:
-    """The container program: `$CONTAINER`, or podman or docker, whichever is on PATH."""
+    """The container program: `$CONTAINER`, or podman or docker, whichever works.
+
+    Raises `ContainerError` where none does; a program without its daemon does not.
+    """
+    silent = []
     for name in filter(None, (os.environ.get("CONTAINER"), "podman", "docker")):
         if shutil.which(name):
-            return name
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                info = [name, "info"]
+                if not subprocess.run(
+                    info, capture_output=True, check=False, timeout=20
+                ).returncode:
+                    return name
+            silent.append(name)
+    if silent:
+        raise ContainerError(
+            f"{' and '.join(silent)} cannot run containers here; `{silent[0]} info` says why. "
+            "Start its daemon, or install podman."
+        )
     raise ContainerError(
         "Neither podman nor docker is on PATH. Install one, or name it: CONTAINER="
     )

@@ -1,36 +1,48 @@
 """Builds the image that AWS Lambda runs."""
 
 import os
+import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Final
 
-from apparent.model import EMBEDDED, ESTIMATOR, MANIFEST
-from apparent.model.bundle import Manifest
+from infra.image import CONTEXT, DOCKERFILE, PLATFORMS, build_arguments
 from scripts.commands.emulator import IMAGE, ContainerError, engine
 
-_ROOT: Final = Path(__file__).parents[2]
-CONTEXT: Final = _ROOT / "functions"
-DOCKERFILE: Final = "predict/Dockerfile"
-PLATFORMS: Final = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
+_PATIENCE: Final = 300
+"""Seconds that the base image may take to come."""
 
 
-def build_arguments() -> dict[str, str]:
-    """Of the Dockerfile: what the labels say, and `$BASE_IMAGE` if that is set."""
-    manifest = Manifest.model_validate_json((EMBEDDED / MANIFEST).read_bytes())
-    arguments = {
-        "VERSION": tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]["version"],
-        "MODEL_SHA256": manifest.files[ESTIMATOR].sha256,
-    }
-    if "BASE_IMAGE" in os.environ:
-        arguments["BASE_IMAGE"] = os.environ["BASE_IMAGE"]
-    return arguments
+def provide_base(arch: str) -> None:
+    """Pulls the base image where it is not here yet; raises `ContainerError` where none comes."""
+    base = os.environ.get("BASE_IMAGE") or _default_base()
+    inspect = [engine(), "image", "inspect", base]
+    if subprocess.run(inspect, capture_output=True, check=False).returncode == 0:
+        return
+    pull = [engine(), "pull", "--quiet", "--platform", PLATFORMS[arch], base]
+    try:
+        subprocess.run(pull, capture_output=True, check=True, text=True, timeout=_PATIENCE)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        reason = (error.stderr or "") if isinstance(error, subprocess.CalledProcessError) else ""
+        raise ContainerError(
+            f"The base image {base} is not here and cannot be pulled: {reason.strip() or error}. "
+            "Pull it where a registry can be reached, or name another Debian with Python 3.13: "
+            "BASE_IMAGE="
+        ) from error
+
+
+def _default_base() -> str:
+    dockerfile = (CONTEXT / DOCKERFILE).read_text()
+    named = re.search(r"^ARG BASE_IMAGE=(\S+)$", dockerfile, re.MULTILINE)
+    if named is None:
+        raise ContainerError(f"{DOCKERFILE} names no default of BASE_IMAGE.")
+    return named[1]
 
 
 def build(arch: str) -> None:
     """Builds `IMAGE` for an architecture."""
+    provide_base(arch)
     secrets = {
         "pip_conf": os.environ.get("PIP_CONFIG_FILE", "/etc/pip.conf"),
         "ca": os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),

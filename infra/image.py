@@ -1,0 +1,27 @@
+"""What the image that AWS Lambda runs is built from; the same for the CDK and `scripts/container`."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Final
+
+from apparent.model import EMBEDDED, store
+
+_ROOT: Final = Path(__file__).parents[1]
+CONTEXT: Final = _ROOT / "functions"
+DOCKERFILE: Final = "predict/Dockerfile"
+"""Inside the context."""
+PLATFORMS: Final = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
+"""The container engines' names, by Lambda's."""
+
+
+def build_arguments() -> dict[str, str]:
+    """Of the Dockerfile: what the labels say, and `$BASE_IMAGE` if that is set."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+    arguments = {
+        "VERSION": project["version"],
+        "MODEL_SHA256": store.manifest_of(EMBEDDED).estimator.sha256,
+    }
+    if "BASE_IMAGE" in os.environ:
+        arguments["BASE_IMAGE"] = os.environ["BASE_IMAGE"]
+    return arguments
