@@ -9,11 +9,9 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_deployment as deployment
 from constructs import Construct
 
-from apparent.model import DETECTOR, ESTIMATOR, MANIFEST, store
-from training.publish import content_hash
+from apparent.model import MANIFEST, store
 
 PREFIX: Final = "models"
-FILES: Final = (ESTIMATOR, DETECTOR, MANIFEST)
 UPLOADER_MEMORY: Final = 512
 """MB; one figure for all uploads, so that they share one function."""
 
@@ -26,7 +24,8 @@ class Models(Construct):
     ) -> None:
         """`folder` is verified here: a stack with an unsound model is never made."""
         super().__init__(scope, id)
-        store.load(folder.resolve().as_uri())
+        bundle = store.load(folder.resolve().as_uri())
+        self._files = [MANIFEST, *(file.path for file in bundle.manifest.listed())]
         self.bucket = s3.Bucket(
             self,
             "Bucket",
@@ -37,7 +36,7 @@ class Models(Construct):
             removal_policy=RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY,
             auto_delete_objects=helpers and not keep,
         )
-        self._path = f"{PREFIX}/{content_hash(folder)}"
+        self._path = f"{PREFIX}/{bundle.content_hash}"
         self.uri = f"s3://{self.bucket.bucket_name}/{self._path}/"
         if helpers:
             others = [path.name for path in folder.iterdir()]
@@ -47,7 +46,7 @@ class Models(Construct):
                 sources=[
                     deployment.Source.asset(
                         str(folder),
-                        exclude=[name for name in others if name not in FILES],
+                        exclude=[name for name in others if name not in self._files],
                     )
                 ],
                 destination_bucket=self.bucket,
@@ -62,6 +61,8 @@ class Models(Construct):
         role.add_to_principal_policy(
             iam.PolicyStatement(
                 actions=["s3:GetObject"],
-                resources=[self.bucket.arn_for_objects(f"{self._path}/{name}") for name in FILES],
+                resources=[
+                    self.bucket.arn_for_objects(f"{self._path}/{name}") for name in self._files
+                ],
             )
         )

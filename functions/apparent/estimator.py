@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from apparent import sessions
 from apparent.ages import AGES
 from apparent.arrays import Pixels
+from apparent.errors import ModelError
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,20 @@ class Estimates:
 
 
 class Estimator:
-    """Runs the exported graph, `age_gender.onnx`."""
+    """Runs an exported graph."""
 
-    def __init__(self, model: bytes, threads: int = 0) -> None:
+    def __init__(self, model: bytes, threads: int = 0, chip_size: int | None = None) -> None:
+        """`threads` per run, 0 for one per core.
+
+        Raises `ModelError` where the graph takes chips of another size than `chip_size`, if given.
+        """
         self._session = sessions.load(model, threads)
         self.chip_size: int = self._session.get_inputs()[0].shape[1]
+        if chip_size not in (None, self.chip_size):
+            raise ModelError(
+                f"The estimator takes chips of {self.chip_size} pixels, but the bundle's manifest "
+                f"says {chip_size}. Export the model again."
+            )
 
     def estimate(self, chips: Pixels) -> Estimates:
         """`chips` is uint8 `[n, chip_size, chip_size, 3]` RGB."""

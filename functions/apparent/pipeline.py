@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -30,14 +31,15 @@ class Pipeline:
     """A loaded model; thread-safe, as onnxruntime's sessions are."""
 
     def __init__(
-        self, files: store.ModelFiles, max_pixels: int = MAX_PIXELS, threads: int = 0
+        self, bundle: store.Bundle, max_pixels: int = MAX_PIXELS, threads: int = 0
     ) -> None:
         """`threads` per network run, 0 for one per core; raises `ModelError`."""
-        self.manifest = files.manifest
+        self.bundle = replace(bundle, estimator=b"", detector=b"")  # their sessions have them
+        self.manifest = bundle.manifest
         self._max_pixels = max_pixels
-        self._finder = Finder(Detector(files.detector, threads))
-        self._estimator = Estimator(files.estimator, threads)
-        self._template = np.array(files.manifest.input.template)
+        self._finder = Finder(Detector(bundle.detector, threads))
+        self._estimator = Estimator(bundle.estimator, threads, self.manifest.input.chip_size)
+        self._template = np.array(self.manifest.input.template)
 
     @classmethod
     def load(
@@ -108,7 +110,7 @@ class Pipeline:
     def _answers(
         self, faces: list[Detection], estimates: Estimates, photo: Photo
     ) -> tuple[Face, ...]:
-        ages, policy = estimates.age_probabilities, self.manifest.interval
+        ages, policy = estimates.age_probabilities, self.manifest.policy.interval
         years = median_age(ages)
         low, high = interval(ages, policy)
         return tuple(
@@ -125,7 +127,7 @@ class Pipeline:
     def _gender(self, female: float) -> Gender:
         probability = max(female, 1 - female)
         likelier: Literal["female", "male"] = "female" if female > 0.5 else "male"
-        certain = probability >= self.manifest.gender.uncertain_below
+        certain = probability >= self.manifest.policy.gender.uncertain_below
         return Gender(likelier if certain else "uncertain", probability, female)
 
 

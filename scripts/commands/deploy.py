@@ -19,8 +19,7 @@ from typing import Any, Final
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from apparent.model import EMBEDDED, MANIFEST
-from apparent.model.bundle import Manifest
+from apparent.model import EMBEDDED, store
 from scripts.commands.emulator import ContainerError, engine
 
 ROOT: Final = Path(__file__).parents[2]
@@ -142,7 +141,7 @@ def _model_version(arguments: list[str]) -> str:
     """Of the folder that the context names, or of the embedded one."""
     named = [a.partition("=")[2] for a in arguments if a.startswith("model_folder=")]
     folder = Path(named[-1]) if named else EMBEDDED
-    return Manifest.model_validate_json((folder / MANIFEST).read_bytes()).version
+    return store.manifest_of(folder).version
 
 
 def _stack() -> str:

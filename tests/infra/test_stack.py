@@ -11,13 +11,13 @@ import pytest
 from aws_cdk import App
 from aws_cdk.assertions import Match, Template
 
-from apparent.model import EMBEDDED
+from apparent.model import EMBEDDED, store
 from infra.settings import SettingsError, from_context
 from scripts.commands.page_headers import HEADERS
 from tests.infra.conftest import template
-from training.publish import content_hash
 
 FUNCTION = {"PackageType": "Image"}
+CONTENT_HASH = store.load(EMBEDDED.as_uri()).content_hash
 
 
 def resources(template: Template, kind: str) -> dict[str, Any]:
@@ -51,14 +51,14 @@ def test_the_function_has_the_size_and_the_cap_promised(plain: Template) -> None
 
 def test_its_model_is_the_embedded_one_by_its_hash(plain: Template) -> None:
     uri = function(plain)["Environment"]["Variables"]["APPARENT_MODEL_URI"]
-    assert uri["Fn::Join"][1][-1] == f"/models/{content_hash(EMBEDDED)}/"
+    assert uri["Fn::Join"][1][-1] == f"/models/{CONTENT_HASH}/"
     deployments = resources(plain, "Custom::CDKBucketDeployment").values()
     (deployment,) = [
         found["Properties"]
         for found in deployments
         if found["Properties"].get("DestinationBucketKeyPrefix")
     ]
-    assert deployment["DestinationBucketKeyPrefix"] == f"models/{content_hash(EMBEDDED)}"
+    assert deployment["DestinationBucketKeyPrefix"] == f"models/{CONTENT_HASH}"
     assert deployment["Prune"] is False
     assert deployment["RetainOnDelete"] is True
 
@@ -76,7 +76,7 @@ def test_the_function_may_read_three_objects_and_write_its_log_and_nothing_else(
     assert actions == {"s3:GetObject", "logs:CreateLogStream", "logs:PutLogEvents"}
     (read,) = [s for s in allowed if s["Action"] == "s3:GetObject"]
     assert len(read["Resource"]) == 3
-    assert all(content_hash(EMBEDDED) in json.dumps(resource) for resource in read["Resource"])
+    assert all(CONTENT_HASH in json.dumps(resource) for resource in read["Resource"])
     assert "*" not in json.dumps([s["Resource"] for s in allowed])
     roles = resources(plain, "AWS::IAM::Role")
     (role,) = [found for name, found in roles.items() if name.startswith("ApiRole")]

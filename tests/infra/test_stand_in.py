@@ -12,11 +12,12 @@ import httpx2
 import onnx
 import pytest
 
-from apparent.model import EMBEDDED, ESTIMATOR, MANIFEST
+from apparent.model import EMBEDDED, store
+from apparent.model.bundle import SERVED
+from apparent.model.publish import publish
+from apparent.model.writer import describe, write_manifest
 from scripts.commands.deploy import INFRA, OUT, cdk_program, destroy
 from tests.infra.stand_in import ACCOUNT, REGION, StandIn, image_with_emulator, stand_in
-from training.model_folder import sha256
-from training.publish import publish
 
 Deploy = Callable[[Path], httpx2.Client]
 pytestmark = pytest.mark.container
@@ -34,15 +35,15 @@ def other_model(tmp_path: Path) -> Path:
     """The embedded model, changed in a way that no answer shows but its version."""
     folder = tmp_path / "other"
     shutil.copytree(EMBEDDED, folder)
-    network = onnx.load(folder / ESTIMATOR)
+    manifest = store.manifest_of(folder)
+    path = folder / manifest.estimator.path
+    network = onnx.load(path)
     network.metadata_props.add(key="note", value="another model")
-    onnx.save(network, folder / ESTIMATOR)
-    manifest = json.loads((folder / MANIFEST).read_text())
-    digest = sha256(folder / ESTIMATOR)
-    size = (folder / ESTIMATOR).stat().st_size
-    manifest["files"][ESTIMATOR] = {"sha256": digest, "bytes": size}
-    manifest["version"] = digest[:12]
-    (folder / MANIFEST).write_text(json.dumps(manifest))
+    onnx.save(network, path)
+    estimator = describe(path)
+    files = manifest.files | {"estimator": {SERVED: estimator}}
+    changed = {"version": estimator.sha256[:12], "files": files}
+    write_manifest(folder, manifest.model_copy(update=changed))
     return folder
 
 

@@ -171,12 +171,12 @@ def test_wrong_path_and_method_are_problems_too(service: Service) -> None:
     problem(service.get(PREDICT), 405)
 
 
-def test_the_manifest_is_served(service: Service) -> None:
-    body = service.get("/api/v1/model").json()
-    assert body["files"]["age_gender.onnx"]["sha256"].startswith(body["version"])
-    assert {"input", "interval", "gender", "metrics", "training", "licence", "intended_use"} <= set(
-        body
-    )
+def test_the_model_is_described(service: Service) -> None:
+    response = service.get("/api/v1/model")
+    body = response.json()
+    assert body["files"]["estimator"]["int8"]["sha256"].startswith(body["version"])
+    assert {"name", "files", "interval", "gender", "licence", "intended_use", "figures"} <= set(body)
+    assert len(response.content) < 16_000
 
 
 def test_the_description_and_its_page_need_no_other_host(service: Service) -> None:

@@ -18,12 +18,12 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from apparent.model import EMBEDDED, ESTIMATOR, MANIFEST
+from apparent.model.publish import publish
 from scripts.commands.emulator import Emulator, emulator, engine
 from scripts.commands.gateway import MAX_BODY, gateway_app
 from scripts.commands.serve import SITE
 from tests.conftest import ROOT, encoded
 from tests.predict.test_contract import PREDICT, post, problem
-from training.publish import publish
 
 pytestmark = [pytest.mark.container, pytest.mark.usefixtures("image")]
 VERSION = json.loads((EMBEDDED / MANIFEST).read_text())["version"]

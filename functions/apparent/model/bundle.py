@@ -1,8 +1,21 @@
-"""The description that travels with a model: what it is, how to use it, how well it does."""
+"""Model bundle, version 1: a folder of networks, `manifest.json` and `card.json`.
 
-from typing import Any
+The manifest is all that a service needs to know: which files, with which hashes, and how their
+answers are read. The card is for people: figures, data, intended use. Both are written by code.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Iterator
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+SCHEMA_VERSION: Final = 1
+
+SERVED: Final = "int8"
+"""The variant of the estimator that answers, and whose hash is the bundle's version."""
+DETECTOR_VARIANT: Final = "fp32"
+
+Role = Literal["detector", "estimator"]
 
 
 class _Part(BaseModel):
@@ -10,8 +23,10 @@ class _Part(BaseModel):
 
 
 class File(_Part):
-    """One file of the model folder."""
+    """One file of the folder."""
 
+    path: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """A plain name: the folder has no others below it."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     bytes: int = Field(gt=0)
 
@@ -25,9 +40,9 @@ class Input(_Part):
 
 
 class AgeRegion(_Part):
-    """Which ages of one region belong to the interval of a face.
+    """Which ages of one region may belong to the interval of a face.
 
-    Age a does while the share of the face's distribution below it, half of its own included, lies
+    Age a may while the share of the face's distribution below it, half of its own included, lies
     between the two.
     """
 
@@ -38,17 +53,24 @@ class AgeRegion(_Part):
 
 
 class Interval(_Part):
-    """How an age interval is made: from the first to the last age that its region lets in.
+    """How an age interval is made: the ages let in by their regions, in one piece with the median.
 
-    Label-conditional conformal prediction (Vovk, Gammerman, Shafer 2005, section 4.5): what is let
-    in was fitted for each region of true ages apart, so that the interval holds for children and
-    the old as for others.
+    The bounds come from label-conditional conformal prediction (Vovk, Gammerman, Shafer 2005,
+    section 4.5), fitted for each region of true ages apart, so that the interval holds for children
+    and the old as for others.
     """
 
     coverage: float = Field(gt=0, lt=1)
     """Share of faces whose age the interval is meant to hold."""
     regions: tuple[AgeRegion, ...] = Field(min_length=1)
     """In the order of their ages, the first from age 0."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        firsts = [region.first_age for region in self.regions]
+        if firsts != sorted(set(firsts)) or firsts[0] != 0:
+            raise ValueError("regions must be in the order of their ages, the first from age 0")
+        return self
 
 
 class GenderPolicy(_Part):
@@ -58,19 +80,134 @@ class GenderPolicy(_Part):
     """A likelier label below this probability is answered as `uncertain`."""
 
 
-class Manifest(_Part):
-    """`manifest.json`, also the answer of `GET /api/v1/model`."""
+class Policy(_Part):
+    """How the networks' probabilities become answers."""
 
-    name: str
-    version: str = Field(pattern=r"^[0-9a-f]{12}$")
-    """First 12 hex digits of the estimator file's sha256."""
-    files: dict[str, File]
-    input: Input
     interval: Interval
     gender: GenderPolicy
-    metrics: dict[str, Any] = {}
-    """By split: figures of `python -m training evaluate` for exactly this file."""
-    training: dict[str, Any] = {}
-    """Recipe, data, starting weights, temperatures."""
-    licence: str
+
+
+class DataSource(_Part):
+    """A collection of faces that took part in training."""
+
+    labels_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    faces: int = Field(ge=0)
+
+
+class Provenance(_Part):
+    """Where the weights come from, as the code that made them recorded it; empty where unknown."""
+
+    recipe: JsonValue = None
+    """The training run's recipe or release, or its name."""
+    recipe_sha256: str | None = None
+    commit: str | None = None
+    """Of the code that trained."""
+    data: dict[str, DataSource] = {}
+    """By the name of the collection."""
+    versions: dict[str, str] = {}
+    """Of Python and the packages that trained."""
+    hardware: JsonValue = None
+    seconds: float | None = None
+    """Of training."""
+    weights_sha256: str | None = None
+    mirrored: bool = False
+    """Whether the graph answers with the mean over a chip and its mirror image."""
+    calibration: dict[str, JsonValue] = {}
+    """Data, options, what was fitted, and the coverage reached."""
+    note: str = ""
+
+
+class Manifest(_Part):
+    """`manifest.json`."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str = Field(min_length=1)
+    version: str = Field(pattern=r"^[0-9a-f]{12}$")
+    """First 12 hex digits of the sha256 of the int8 estimator."""
+    files: dict[Role, dict[str, File]]
+    """By role and variant."""
+    card: File
+    input: Input
+    policy: Policy
+    licence: str = Field(min_length=1)
+    """One or two sentences, from the data that was used."""
+    provenance: Provenance
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for role, variant in (("estimator", SERVED), ("detector", DETECTOR_VARIANT)):
+            if variant not in self.files.get(role, {}):  # type: ignore[call-overload]
+                raise ValueError(f"files does not list the {role}, variant {variant}")
+        if not self.estimator.sha256.startswith(self.version):
+            raise ValueError("version is not the beginning of the int8 estimator's sha256")
+        paths = [file.path for file in self.listed()]
+        if len(set(paths)) < len(paths):
+            raise ValueError("files lists one path twice")
+        return self
+
+    @property
+    def estimator(self) -> File:
+        """The variant that is served."""
+        return self.files["estimator"][SERVED]
+
+    @property
+    def detector(self) -> File:
+        """The face detector."""
+        return self.files["detector"][DETECTOR_VARIANT]
+
+    def listed(self) -> Iterator[File]:
+        """Every file of the bundle but the manifest itself."""
+        for variants in self.files.values():
+            yield from variants.values()
+        yield self.card
+
+
+class Card(BaseModel):
+    """`card.json`: what people should know; readers ignore keys that they do not know."""
+
+    model_config = ConfigDict(frozen=True)
+
     intended_use: str
+    data: str = ""
+    """What it learnt from, in a sentence or two."""
+    figures: list[dict[str, Any]] = []
+    """Results of `python -m training evaluate` for this very estimator, one for each collection
+    (`data`) and split (`split`)."""
+
+
+_FIGURES: Final = (
+    *("data", "split", "n", "misses", "age_mae", "age_mae_protocol", "age_bias", "age_cs5"),
+    *("range_exact", "range_within_one", "range_years_outside", "gender_accuracy"),
+    *("gender_accuracy_answered", "gender_uncertain", "interval_coverage", "interval_width"),
+    *("stability_sd_median", "stability_sd_p95", "stability_label_turns"),
+)
+_FIGURES_BY_AGE: Final = ("n", "age_mae", "interval_coverage")
+
+
+def public(manifest: Manifest, card: Card) -> dict[str, Any]:
+    """What `GET /api/v1/model` answers, a few kB: who the model is, its hashes, licence, intended
+    use and main figures. Without the tables by group, but for ages, and without provenance.
+    """
+    return {
+        "schema_version": manifest.schema_version,
+        "name": manifest.name,
+        "version": manifest.version,
+        "files": {
+            role: {variant: file.model_dump() for variant, file in variants.items()}
+            for role, variants in manifest.files.items()
+        },
+        "interval": {"coverage": manifest.policy.interval.coverage},
+        "gender": manifest.policy.gender.model_dump(),
+        "licence": manifest.licence,
+        "intended_use": card.intended_use,
+        "figures": [
+            {name: one[name] for name in _FIGURES if one.get(name) is not None}
+            | {
+                "by_age_band": {
+                    band: {name: group.get(name) for name in _FIGURES_BY_AGE}
+                    for band, group in one.get("by_age_band", {}).items()
+                }
+            }
+            for one in card.figures
+        ],
+    }

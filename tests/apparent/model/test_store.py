@@ -6,28 +6,34 @@ from typing import Any
 
 import pytest
 
+from apparent import Pipeline
 from apparent.errors import ModelError
-from apparent.model import DETECTOR, EMBEDDED, ESTIMATOR, MANIFEST, store
-from training.publish import publish
+from apparent.model import CARD, DETECTOR, EMBEDDED, MANIFEST, store
+from apparent.model.publish import publish
+from apparent.model.writer import describe, write_card
+from tests.apparent.model.conftest import edit
+
+ESTIMATOR = store.manifest_of(EMBEDDED).estimator.path
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in (ESTIMATOR, DETECTOR, MANIFEST):
-        shutil.copy(EMBEDDED / name, tmp_path)
-    return tmp_path
-
-
-def test_a_sound_folder_is_read_whole(folder: Path) -> None:
-    files = store.load(folder.as_uri())
-    assert files.estimator == (folder / ESTIMATOR).read_bytes()
-    assert files.detector == (folder / DETECTOR).read_bytes()
-    assert files.manifest.files[ESTIMATOR].sha256.startswith(files.manifest.version)
+def test_a_sound_folder_is_read_completely(folder: Path) -> None:
+    bundle = store.load(folder.as_uri())
+    assert bundle.estimator == (folder / ESTIMATOR).read_bytes()
+    assert bundle.detector == (folder / DETECTOR).read_bytes()
+    assert bundle.manifest.estimator.sha256.startswith(bundle.manifest.version)
+    assert bundle.card.figures
 
 
 def test_a_folder_without_the_detector_uses_the_embedded_one(folder: Path) -> None:
     (folder / DETECTOR).unlink()
     assert store.load(folder.as_uri()).detector == (EMBEDDED / DETECTOR).read_bytes()
+
+
+def test_another_detector_than_the_embedded_one_has_to_be_there(folder: Path) -> None:
+    (folder / DETECTOR).unlink()
+    edit(folder, lambda m: m["files"]["detector"]["fp32"].update(sha256="0" * 64))
+    with pytest.raises(ModelError, match=f"{DETECTOR}.*sha256"):
+        store.load(folder.as_uri())
 
 
 @pytest.mark.parametrize("name", [ESTIMATOR, DETECTOR])
@@ -46,20 +52,82 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
         store.load(folder.as_uri())
 
 
-def test_a_manifest_with_a_mistake_is_refused(folder: Path) -> None:
-    manifest = json.loads((folder / MANIFEST).read_text())
-    manifest["interval"]["coverage"] = 90
-    (folder / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(ModelError, match=r"interval\.coverage"):
+@pytest.mark.parametrize("version", [None, 2])
+def test_an_unknown_schema_version_is_refused_before_anything_else(
+    folder: Path, version: int | None
+) -> None:
+    (folder / MANIFEST).write_text(json.dumps({"schema_version": version, "later": "kinds"}))
+    with pytest.raises(ModelError, match=rf"schema_version {version}; this release reads 1\."):
         store.load(folder.as_uri())
 
 
-def test_a_manifest_that_does_not_list_a_file_is_refused(folder: Path) -> None:
-    manifest = json.loads((folder / MANIFEST).read_text())
-    del manifest["files"][ESTIMATOR]
-    (folder / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(ModelError, match="does not list"):
+def test_a_manifest_that_is_no_json_is_refused(folder: Path) -> None:
+    (folder / MANIFEST).write_text("{")
+    with pytest.raises(ModelError, match="not JSON"):
         store.load(folder.as_uri())
+
+
+def test_a_manifest_with_a_mistake_is_refused_with_a_sentence(folder: Path) -> None:
+    edit(folder, lambda m: m["policy"]["interval"].update(coverage=90))
+    with pytest.raises(ModelError, match=r"policy\.interval\.coverage") as caught:
+        store.load(folder.as_uri())
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda m: m["files"].pop("estimator"), "does not list the estimator, variant int8"),
+        (lambda m: m["files"].pop("detector"), "does not list the detector"),
+        (lambda m: m.update(version="0" * 12), "version is not the beginning"),
+        (lambda m: m["files"]["estimator"]["int8"].update(path="../a.onnx"), "path"),
+        (lambda m: m["card"].update(path=ESTIMATOR), "lists one path twice"),
+        (lambda m: m["policy"]["interval"]["regions"].reverse(), "order of their ages"),
+        (lambda m: m.update(later=1), "later"),
+    ],
+)
+def test_a_manifest_that_contradicts_itself_is_refused(
+    folder: Path, change: Any, sentence: str
+) -> None:
+    edit(folder, change)
+    with pytest.raises(ModelError, match=sentence):
+        store.load(folder.as_uri())
+
+
+def test_a_chip_size_that_is_not_the_graph_s_is_refused(folder: Path) -> None:
+    edit(folder, lambda m: m["input"].update(chip_size=112))
+    with pytest.raises(ModelError, match="takes chips of 140 pixels, but .* says 112"):
+        Pipeline.load(folder)
+
+
+def test_unknown_keys_of_the_card_are_ignored_and_a_changed_card_is_refused(folder: Path) -> None:
+    card = json.loads((folder / CARD).read_text()) | {"later": 1}
+    (folder / CARD).write_text(json.dumps(card))
+    with pytest.raises(ModelError, match=rf"{CARD}.*sha256"):
+        assert store.load(folder.as_uri()).card
+    edit(folder, lambda m: m.update(card=describe(folder / CARD).model_dump()))
+    assert store.load(folder.as_uri()).card.intended_use == card["intended_use"]
+
+
+def test_what_the_service_tells_is_small_and_complete(folder: Path) -> None:
+    bundle = store.load(folder.as_uri())
+    told = bundle.public()
+    assert told["version"] == bundle.manifest.version
+    assert told["files"]["estimator"]["int8"]["sha256"] == bundle.manifest.estimator.sha256
+    assert told["licence"] == bundle.manifest.licence
+    assert told["intended_use"] == bundle.card.intended_use
+    for one, measured in zip(told["figures"], bundle.card.figures, strict=True):
+        assert one["split"] == measured["split"]
+        assert one["age_mae"] == measured["age_mae"]
+        assert one["by_age_band"].keys() == measured["by_age_band"].keys()
+    assert len(json.dumps(told)) < 16_000
+
+
+def test_a_bundle_without_figures_tells_none(folder: Path) -> None:
+    card = store.load(folder.as_uri()).card.model_copy(update={"figures": []})
+    described = write_card(folder, card)
+    edit(folder, lambda m: m.update(card=described.model_dump()))
+    assert store.load(folder.as_uri()).public()["figures"] == []
 
 
 def test_another_kind_of_uri_is_refused() -> None:
@@ -77,11 +145,20 @@ def test_a_folder_name_with_spaces_is_read(
 
 @pytest.fixture
 def published(s3: Any, folder: Path) -> str:
-    """The URI of the embedded folder on S3."""
+    """The URI of the folder on S3."""
     return publish(folder, "s3://bucket/models")
 
 
-def test_a_published_folder_is_read_from_s3(published: str) -> None:
+def test_a_published_folder_is_read_from_s3(published: str, folder: Path) -> None:
+    bundle = store.load(published)
+    assert bundle == store.load(folder.as_uri())
+    assert bundle.card == store.load(folder.as_uri()).card
+
+
+def test_the_embedded_bundle_is_not_fetched_from_s3(s3: Any) -> None:
+    published = publish(EMBEDDED, "s3://bucket/models")
+    for entry in s3.list_objects_v2(Bucket="bucket")["Contents"]:
+        s3.delete_object(Bucket="bucket", Key=entry["Key"])
     assert store.load(published) == store.load(EMBEDDED.as_uri())
 
 

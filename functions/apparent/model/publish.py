@@ -1,11 +1,13 @@
-"""Model folder -> S3, under its content hash, verified, never overwriting.
+"""Model bundle -> S3, under its content hash, verified, never overwriting.
 
-    python -m training publish s3://BUCKET/PREFIX
+    python -m apparent.model.publish s3://BUCKET/PREFIX [--model DIR]
 
-The manifest goes last: where there is one, the folder is whole.
+The manifest goes last: where there is one, the bundle is complete.
 """
 
+import argparse
 import hashlib
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,31 +16,22 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from apparent.errors import PublishError
-from apparent.model import DETECTOR, ESTIMATOR, MANIFEST, store
-from training.model_folder import sha256
-
-
-def content_hash(folder: Path) -> str:
-    """sha256 of the manifest, which holds that of every other file: 64 hex digits."""
-    return sha256(folder / MANIFEST)
+from apparent.model import EMBEDDED, MANIFEST, store
 
 
 def publish(folder: Path, destination: str) -> str:
-    """Uploads a verified folder below `s3://BUCKET/PREFIX`; returns its `s3://.../<hash>/` URI.
+    """Uploads a verified bundle below `s3://BUCKET/PREFIX`; returns its `s3://.../<hash>/` URI.
 
-    Publishing the same folder again changes nothing. Raises `PublishError`, or `ModelError`
+    Publishing the same bundle again changes nothing. Raises `PublishError`, or `ModelError`
     where the folder itself is not sound.
     """
     parts = urlsplit(destination)
     if parts.scheme != "s3" or not parts.netloc:
         raise PublishError(f"{destination} is no S3 address such as s3://bucket/models.")
-    files = store.load(folder.resolve().as_uri())
-    prefix = "/".join(part for part in (parts.path.strip("/"), content_hash(folder)) if part)
-    contents = {
-        ESTIMATOR: files.estimator,
-        DETECTOR: files.detector,
-        MANIFEST: (folder / MANIFEST).read_bytes(),
-    }
+    bundle = store.load(folder.resolve().as_uri())
+    prefix = "/".join(part for part in (parts.path.strip("/"), bundle.content_hash) if part)
+    contents = {file.path: bundle.read(file) for file in bundle.manifest.listed()}
+    contents[MANIFEST] = (folder / MANIFEST).read_bytes()
     try:
         s3 = boto3.client("s3")
         for name, data in contents.items():
@@ -63,3 +56,23 @@ def _put(s3: Any, bucket: str, key: str, data: bytes) -> None:
             f"s3://{bucket}/{key} holds other bytes than the folder. It was not overwritten: "
             "remove it, or publish below another prefix."
         )
+
+
+def main() -> int:
+    """Publishes and prints the URI; 1 with a sentence on stderr where that failed."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/publish", description="Uploads a model bundle to S3, under its content hash."
+    )
+    parser.add_argument("destination", help="s3://BUCKET/PREFIX")
+    parser.add_argument("--model", type=Path, default=EMBEDDED, help="model bundle")
+    args = parser.parse_args()
+    try:
+        print(publish(args.model, args.destination))
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
