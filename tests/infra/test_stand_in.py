@@ -88,9 +88,7 @@ def version(client: httpx2.Client) -> Any:
 def test_a_deployed_stack_answers_a_new_model_is_served_and_the_old_one_again(
     deploy: Deploy, other_model: Path, hopper: bytes
 ) -> None:
-    versions = [
-        json.loads((folder / MANIFEST).read_text())["version"] for folder in (EMBEDDED, other_model)
-    ]
+    versions = [store.manifest_of(folder).version for folder in (EMBEDDED, other_model)]
     with deploy(EMBEDDED) as client:
         form = {"image": ("a.jpg", hopper, "image/jpeg")}
         answer = client.post("/api/v1/predict", files=form).raise_for_status().json()

@@ -96,7 +96,7 @@ def test_a_manifest_that_contradicts_itself_is_refused(
 
 def test_a_chip_size_that_is_not_the_graph_s_is_refused(folder: Path) -> None:
     edit(folder, lambda m: m["input"].update(chip_size=112))
-    with pytest.raises(ModelError, match="takes chips of 140 pixels, but .* says 112"):
+    with pytest.raises(ModelError, match=r"takes chips of 140 pixels, but .* says 112"):
         Pipeline.load(folder)
 
 
