@@ -7,7 +7,7 @@ from aws_cdk import App, Environment, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from apparent.errors import ModelError
-from infra.findings import acknowledge
+from infra.nag import acknowledge
 from infra.settings import SettingsError, from_context
 from infra.stack import ApparentStack
 

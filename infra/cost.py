@@ -67,8 +67,8 @@ class Use:
 def at_rest_per_month() -> dict[str, float]:
     """Dollars while nobody sends a photo."""
     stored = {name: gb * STORAGE_GB_MONTH[name] for name, gb in _STORED_GB.items()}
-    watching = {"alarms": _ALARMS * ALARM_MONTH, "dashboard": DASHBOARD_MONTH}
-    return stored | watching
+    monitoring = {"alarms": _ALARMS * ALARM_MONTH, "dashboard": DASHBOARD_MONTH}
+    return stored | monitoring
 
 
 def table(use: Use) -> str:

@@ -1,4 +1,4 @@
-"""What the image that AWS Lambda runs is built from; the same for the CDK and `scripts/container`."""
+"""What the image that AWS Lambda runs is built from, for the CDK and for `scripts/container`."""
 
 import os
 import tomllib

@@ -1,5 +1,6 @@
 """The page: a private bucket behind CloudFront, and the API on the same domain."""
 
+import json
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +16,10 @@ from constructs import Construct
 from infra.api import Api
 from infra.models import UPLOADER_MEMORY
 from infra.settings import Settings, SettingsError
-from scripts.commands.page_headers import HEADERS
 
 FOLDER: Final = Path(__file__).parents[1] / "site"
+HEADERS_FILE: Final = "headers.json"
+"""Of the folder: the page's security headers, on CloudFront and on `scripts/serve` alike."""
 _PAGES: Final = ["*.html", "*.js", "*.css"]
 """Asked for anew each time: they belong together, and keep their names from release to release."""
 _KEPT_MINUTES: Final = 60
@@ -38,7 +40,7 @@ class Site(Construct):
             removal_policy=RemovalPolicy.DESTROY,
             auto_delete_objects=settings.bucket_helpers,
         )
-        headers = self._headers()
+        headers = self._headers(json.loads((FOLDER / HEADERS_FILE).read_text()))
         self.distribution = cloudfront.Distribution(
             self,
             "Distribution",
@@ -83,7 +85,7 @@ class Site(Construct):
         """Where CloudFront serves the page, whatever other names it has."""
         return f"https://{self.distribution.distribution_domain_name}"
 
-    def _headers(self) -> cloudfront.ResponseHeadersPolicy:
+    def _headers(self, headers: dict[str, str]) -> cloudfront.ResponseHeadersPolicy:
         return cloudfront.ResponseHeadersPolicy(
             self,
             "Headers",
@@ -91,14 +93,14 @@ class Site(Construct):
                 custom_headers=[
                     cloudfront.ResponseCustomHeader(
                         header="Permissions-Policy",
-                        value=HEADERS["Permissions-Policy"],
+                        value=headers["Permissions-Policy"],
                         override=True,
                     )
                 ]
             ),
             security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
                 content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
-                    content_security_policy=HEADERS["Content-Security-Policy"],
+                    content_security_policy=headers["Content-Security-Policy"],
                     override=False,  # the API's documentation has a stricter one of its own
                 ),
                 content_type_options=cloudfront.ResponseHeadersContentTypeOptions(override=True),
@@ -160,7 +162,7 @@ class Site(Construct):
         deployment.BucketDeployment(
             self,
             id,
-            sources=[deployment.Source.asset(str(FOLDER))],
+            sources=[deployment.Source.asset(str(FOLDER), exclude=[HEADERS_FILE])],
             destination_bucket=self.bucket,
             exclude=["*"] if include else exclude,
             include=include,

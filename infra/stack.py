@@ -7,13 +7,13 @@ from constructs import Construct
 
 from infra.api import Api
 from infra.models import Models
+from infra.monitoring import Monitoring
 from infra.settings import Settings
 from infra.site import Site
-from infra.watching import Watching
 
 
 class ApparentStack(Stack):
-    """Models, API, page and watching, in the order in which they need each other."""
+    """Models, API, page and monitoring, in the order in which they need each other."""
 
     def __init__(self, scope: Construct, settings: Settings, **options: Any) -> None:
         super().__init__(
@@ -28,7 +28,7 @@ class ApparentStack(Stack):
         )
         self.api = Api(self, "Api", settings=settings, models=self.models)
         self.site = Site(self, "Site", settings=settings, api=self.api)
-        self.watching = Watching(self, "Watching", settings=settings, api=self.api)
+        self.monitoring = Monitoring(self, "Monitoring", settings=settings, api=self.api)
         CfnOutput(self, "SiteUrl", value=self.site.url)
         CfnOutput(self, "ApiUrl", value=self.api.url)
         CfnOutput(self, "ModelUri", value=self.models.uri)

@@ -54,24 +54,27 @@ def engine() -> str:
 
     Raises `ContainerError` where none does; a program without its daemon does not.
     """
-    silent = []
-    for name in filter(None, (os.environ.get("CONTAINER"), "podman", "docker")):
-        if shutil.which(name):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                info = [name, "info"]
-                if not subprocess.run(
-                    info, capture_output=True, check=False, timeout=20
-                ).returncode:
-                    return name
-            silent.append(name)
-    if silent:
+    candidates = filter(None, (os.environ.get("CONTAINER"), "podman", "docker"))
+    present = [name for name in candidates if shutil.which(name)]
+    for name in present:
+        if _works(name):
+            return name
+    if present:
         raise ContainerError(
-            f"{' and '.join(silent)} cannot run containers here; `{silent[0]} info` says why. "
+            f"{' and '.join(present)} cannot run containers here; `{present[0]} info` says why. "
             "Start its daemon, or install podman."
         )
     raise ContainerError(
         "Neither podman nor docker is on PATH. Install one, or name it: CONTAINER="
     )
+
+
+def _works(program: str) -> bool:
+    info = [program, "info"]
+    try:
+        return subprocess.run(info, capture_output=True, check=False, timeout=20).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def architecture() -> str:

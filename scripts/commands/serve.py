@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import json
 import os
 import socket
 import sys
@@ -16,9 +17,10 @@ from starlette.types import ASGIApp, Scope
 
 from predict.app import create_app
 from predict.settings import SettingsError, from_environment
-from scripts.commands.page_headers import HEADERS
 
 SITE: Final = Path(__file__).parents[2] / "site"
+HEADERS: Final[dict[str, str]] = json.loads((SITE / "headers.json").read_text())
+"""Of every file of the page, here as in production."""
 
 
 class Site(StaticFiles):

@@ -7,7 +7,7 @@ from aws_cdk import App, Environment, Validations
 from aws_cdk.assertions import Template
 from cdk_nag import AwsSolutionsChecks
 
-from infra.findings import acknowledge
+from infra.nag import acknowledge
 from infra.settings import from_context
 from infra.stack import ApparentStack
 

@@ -13,10 +13,12 @@ from infra.settings import Settings
 
 _FIVE_MINUTES = Duration.minutes(5)
 NAMESPACE = "Apparent"
+"""This, the stages and their dimension are those of functions/predict/telemetry.py, and ERROR is the
+level of what the function could not do: tests/infra/test_monitoring.py holds them together."""
 
 
-class Watching(Construct):
-    """What is looked at, and who is told when it is not well."""
+class Monitoring(Construct):
+    """Metrics of the API, the function and its log; who is told when one is out of bounds."""
 
     def __init__(self, scope: Construct, id: str, *, settings: Settings, api: Api) -> None:
         super().__init__(scope, id)
