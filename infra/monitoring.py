@@ -13,8 +13,8 @@ from infra.settings import Settings
 
 _FIVE_MINUTES = Duration.minutes(5)
 NAMESPACE = "Apparent"
-"""This, the stages and their dimension are those of functions/predict/telemetry.py, and ERROR is the
-level of what the function could not do: tests/infra/test_monitoring.py holds them together."""
+"""This, the stages and their dimension are those of functions/predict/telemetry.py; ERROR is the
+level of what the function could not do. tests/infra/test_monitoring.py holds them together."""
 
 
 class Monitoring(Construct):

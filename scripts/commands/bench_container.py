@@ -4,7 +4,6 @@ Every start is compared with a floor taken beside it: a process in the same imag
 onnxruntime and opens the two networks.
 """
 
-import base64
 import http.client
 import json
 import os
@@ -19,10 +18,11 @@ import boto3
 import numpy as np
 
 from apparent.model import EMBEDDED
+from apparent.model.publish import publish
 from scripts.commands.emulator import IMAGE, Emulator, architecture, emulator, engine
+from scripts.commands.events import http_event
 from scripts.commands.image import build
 from scripts.commands.local_s3 import local_s3
-from training.publish import publish
 
 _STARTS: Final = 7
 _STAGES: Final = {
@@ -57,15 +57,14 @@ print(1000 * (time.perf_counter() - started))
 _OVERHEAD: Final = """
 import json, sys, time
 from types import SimpleNamespace
-from apparent.model import store
 from predict.handler import handler
 from apparent.pipeline import Pipeline
 event = json.loads(sys.stdin.buffer.readline())
 photo = sys.stdin.buffer.read()
 context = SimpleNamespace(function_name="f", memory_limit_in_mb=1769, invoked_function_arn="a",
                           aws_request_id="r")
-pipeline = Pipeline(store.load(EMBEDDED.as_uri()), 50_000_000, threads=1)
-sides = lambda: handler(event, context), lambda: pipeline.predict(photo)
+pipeline = Pipeline.load(threads=1)
+sides = lambda: handler(event, context), lambda: pipeline(photo)
 spent = [[], []]
 for _ in range(int(sys.argv[1])):
     for side, times in zip(sides, spent):
@@ -78,16 +77,7 @@ print(json.dumps(spent))
 
 def event_of(photo: bytes) -> bytes:
     """The API Gateway event of a photo sent as a raw body."""
-    path = "/api/v1/predict"
-    event = {
-        "version": "2.0",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {"content-type": "image/jpeg"},
-        "requestContext": {"http": {"method": "POST", "path": path, "sourceIp": "127.0.0.1"}},
-        "body": base64.b64encode(photo).decode(),
-        "isBase64Encoded": True,
-    }
+    event = http_event("POST", "/api/v1/predict", photo, {"content-type": "image/jpeg"})
     return json.dumps(event).encode()
 
 

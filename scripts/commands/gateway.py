@@ -7,8 +7,6 @@ wait for each other here, and what Lambda would refuse is refused.
 import base64
 import http.client
 import json
-import time
-import uuid
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +21,7 @@ from starlette.routing import Mount, Route
 
 from predict.schemas import Problem
 from predict.upload import PhotoTooLarge, body_of
+from scripts.commands.events import http_event
 from scripts.commands.serve import Site
 
 MAX_EVENT: Final = 6 * 1024 * 1024
@@ -104,37 +103,19 @@ class Gateway:
 
 
 def event_of(request: Request, body: bytes) -> dict[str, Any]:
-    """An API Gateway HTTP API event, payload format 2.0."""
+    """The event of a request; headers of one name are joined by commas."""
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         headers[name] = f"{headers[name]},{value}" if name in headers else value
-    path, now = request.url.path, time.time()
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": request.url.query,
-        "headers": headers,
-        "requestContext": {
-            "accountId": "000000000000",
-            "apiId": "local",
-            "domainName": headers.get("host", ""),
-            "http": {
-                "method": request.method,
-                "path": path,
-                "protocol": f"HTTP/{request.scope.get('http_version', '1.1')}",
-                "sourceIp": request.client.host if request.client else "",
-                "userAgent": headers.get("user-agent", ""),
-            },
-            "requestId": uuid.uuid4().hex,
-            "routeKey": "$default",
-            "stage": "$default",
-            "time": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)),
-            "timeEpoch": int(1000 * now),
-        },
-        "isBase64Encoded": bool(body),
-    }
-    return event | ({"body": base64.b64encode(body).decode()} if body else {})
+    return http_event(
+        request.method,
+        request.url.path,
+        body,
+        headers,
+        query=request.url.query,
+        source=request.client.host if request.client else "",
+        protocol=f"HTTP/{request.scope.get('http_version', '1.1')}",
+    )
 
 
 def gateway_app(emulator: str, timeout: float, site: Path) -> Starlette:
