@@ -108,6 +108,13 @@ def server() -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def served(server: str) -> Iterator[httpx2.Client]:
+    """A client of `scripts/serve`."""
+    with httpx2.Client(base_url=server, timeout=60) as client:
+        yield client
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(7)

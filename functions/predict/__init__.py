@@ -1,1 +1,1 @@
-"""The road from photo bytes to apparent ages and perceived genders; one module per step."""
+"""The HTTP API of the library, and its AWS Lambda function."""

@@ -10,52 +10,21 @@ import anyio.to_thread
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, JSONResponse
-from starlette.exceptions import HTTPException
 
-from apparent.errors import UndecodablePhoto, UnsupportedFormat
-from apparent.model.bundle import Manifest
 from apparent.pipeline import Pipeline
-from predict import docs, schemas
-from predict.loader import Loader, ModelUnavailable
+from predict import docs, problems, schemas
+from predict.loader import Loader
+from predict.measurements import Measurements
+from predict.problems import Throttled
 from predict.settings import Settings
-from predict.upload import (
-    FIELD,
-    MalformedRequest,
-    NotAnImageType,
-    PhotoTooLarge,
-    photo_bytes,
-)
+from predict.upload import FIELD, photo_bytes
 
 PREFIX: Final = "/api/v1"
 MAX_WAITING: Final = 32
 """Requests that may wait for a core, their photos in memory; more are answered 429."""
+MODEL_SECONDS: Final = 300
+"""How long a client may take the model for unchanged."""
 
-
-class Throttled(RuntimeError):
-    """More photos wait than are accepted."""
-
-
-_STATUS_OF: Final[dict[type[Exception], HTTPStatus]] = {
-    MalformedRequest: HTTPStatus.BAD_REQUEST,
-    PhotoTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    NotAnImageType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    UnsupportedFormat: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    UndecodablePhoto: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Throttled: HTTPStatus.TOO_MANY_REQUESTS,
-    ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-}
-_TITLES: Final = {
-    HTTPStatus.BAD_REQUEST: "Malformed request",
-    HTTPStatus.NOT_FOUND: "Not found",
-    HTTPStatus.METHOD_NOT_ALLOWED: "Method not allowed",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Photo too large",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Not an image type",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "Undecodable photo",
-    HTTPStatus.TOO_MANY_REQUESTS: "Throttled",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "Internal error",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Model not available",
-}
-_RETRY_AFTER: Final = {"Retry-After": "1"}
 
 router = APIRouter(prefix=PREFIX)
 
@@ -82,8 +51,7 @@ def create_app(settings: Settings, loader: Loader | None = None) -> FastAPI:
     app.state.workers = anyio.CapacityLimiter(cores)
     app.state.admission = anyio.Semaphore(cores + MAX_WAITING)
     app.include_router(router)
-    for kind in (*_STATUS_OF, HTTPException, Exception):
-        app.add_exception_handler(kind, _answer_problem)
+    problems.install(app)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -102,15 +70,19 @@ async def _pipeline(request: Request) -> Pipeline:
 LoadedPipeline = Annotated[Pipeline, Depends(_pipeline)]
 
 
-def _problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+def _responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     content = {"application/problem+json": {"schema": schemas.Problem.model_json_schema()}}
-    return {int(s): {"description": _TITLES[s], "content": content} for s in statuses}
+    return {
+        int(status): {"description": status.phrase.capitalize(), "content": content}
+        for status in statuses
+    }
 
 
 @router.post(
     "/predict",
     summary="Apparent age and perceived gender of every face in a photo",
-    responses=_problems(*dict.fromkeys(_STATUS_OF.values())),
+    response_model=schemas.Prediction,
+    responses=_responses(*dict.fromkeys(kind.status for kind in problems.KINDS.values())),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -128,9 +100,7 @@ def _problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
         }
     },
 )
-async def predict(
-    request: Request, response: Response, pipeline: LoadedPipeline
-) -> schemas.Prediction:
+async def predict(request: Request, pipeline: LoadedPipeline) -> Response:
     """Reads the photo into memory and runs the pipeline on a worker thread."""
     state = request.app.state
     try:
@@ -139,16 +109,12 @@ async def predict(
         raise Throttled("Too many photos are waiting. Try again in a second.") from error
     try:
         data = await photo_bytes(request, state.settings.max_bytes)
-        prediction = await anyio.to_thread.run_sync(pipeline.predict, data, limiter=state.workers)
+        faces = await anyio.to_thread.run_sync(pipeline, data, limiter=state.workers)
     finally:
         state.admission.release()
-    response.headers["Cache-Control"] = "no-store"
-    request.state.measured = {
-        "model_version": prediction.model.version,
-        "faces": prediction.faces_found,
-        **{f"{step}_ms": spent for step, spent in prediction.timing_ms},
-    }
-    return prediction
+    Measurements.of(faces).attach(request.scope)
+    # The library's own answer, unchecked: that it is as `schemas.Prediction` says, tests prove.
+    return JSONResponse(faces.to_dict(), headers={"Cache-Control": "no-store"})
 
 
 @router.get("/health", summary="Whether the service is up; does not touch the model")
@@ -159,34 +125,27 @@ async def health() -> schemas.Health:
 
 @router.get(
     "/model",
-    summary="The model: version, figures, data, licence, intended use",
-    responses=_problems(HTTPStatus.SERVICE_UNAVAILABLE),
+    summary="The model: version, hashes, licence, intended use, figures",
+    response_model=schemas.ModelDescription,
+    responses=_responses(HTTPStatus.SERVICE_UNAVAILABLE),
 )
-async def model(pipeline: LoadedPipeline) -> Manifest:
-    """The manifest."""
-    return pipeline.manifest
+async def model(request: Request, pipeline: LoadedPipeline) -> Response:
+    """The bundle's public description; a client may keep it while the bundle is the same."""
+    headers = {
+        "ETag": f'"{pipeline.bundle.content_hash[:16]}"',
+        "Cache-Control": f"public, max-age={MODEL_SECONDS}",
+    }
+    known = request.headers.get("if-none-match", "")
+    if headers["ETag"] in known or known.strip() == "*":
+        return Response(None, HTTPStatus.NOT_MODIFIED, headers)
+    description = await anyio.to_thread.run_sync(pipeline.bundle.public)
+    return JSONResponse(description, headers=headers)
 
 
 @router.get("/docs", include_in_schema=False)
 async def documentation(request: Request) -> HTMLResponse:
     """The API's description, for people."""
     headers = {"Content-Security-Policy": docs.CONTENT_SECURITY_POLICY}
-    return HTMLResponse(docs.page(request.app.openapi()), headers=headers)
-
-
-async def _answer_problem(request: Request, error: Exception) -> Response:
-    headers: dict[str, str] = {}
-    if isinstance(error, HTTPException):
-        status, detail = HTTPStatus(error.status_code), str(error.detail)
-        headers |= error.headers or {}
-    elif (known := _STATUS_OF.get(type(error))) is not None:
-        status, detail = known, str(error)
-    else:
-        status = HTTPStatus.INTERNAL_SERVER_ERROR
-        detail = "The service failed. The photo was not kept."
-    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        headers |= _RETRY_AFTER
-    problem = schemas.Problem.of(status, _TITLES.get(status, status.phrase), detail)
-    return JSONResponse(
-        problem.model_dump(), status, headers, media_type="application/problem+json"
+    return HTMLResponse(
+        docs.page(request.app.openapi(), str(request.url_for("predict"))), headers=headers
     )

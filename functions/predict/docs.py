@@ -20,8 +20,8 @@ CONTENT_SECURITY_POLICY: Final = (
 """Of the page: its own style, and nothing from anywhere."""
 
 
-def page(openapi: dict[str, Any]) -> str:
-    """HTML for an OpenAPI 3.1 description."""
+def page(openapi: dict[str, Any], predict_url: str) -> str:
+    """HTML for an OpenAPI 3.1 description; `predict_url` is where this service takes photos."""
     info = openapi["info"]
     operations = "".join(
         _operation(method, path, operation)
@@ -38,7 +38,7 @@ def page(openapi: dict[str, Any]) -> str:
         f'</title><meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
         f"<h1>{escape(info['title'])} API</h1><p>{escape(info.get('summary', ''))}"
         '<p>Machine-readable: <a href="openapi.json">openapi.json</a>. Try it:'
-        "<pre>curl -F image=@photo.jpg http://127.0.0.1:8000/api/v1/predict</pre>"
+        f"<pre>curl -F image=@photo.jpg {escape(predict_url)}</pre>"
         f"{operations}<h2>Schemas</h2>{schemas}</html>"
     )
 

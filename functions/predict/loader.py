@@ -1,6 +1,7 @@
 """Opens the pipeline of a running service, in the background, and again later where that failed."""
 
 import logging
+import math
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -17,6 +18,14 @@ logger = logging.getLogger("apparent")
 
 class ModelUnavailable(RuntimeError):
     """No verified model could be loaded; the message says when to try again."""
+
+    def __init__(self, patience: float) -> None:
+        """`patience` is how long it is before the model is asked for again, in seconds."""
+        self.retry_after = max(1, math.ceil(patience))
+        super().__init__(
+            f"The model could not be loaded. It is asked for again every {self.retry_after} "
+            "seconds; try later."
+        )
 
 
 class Loader:
@@ -54,10 +63,7 @@ class Loader:
         except ModelError as error:
             logger.error("The model is not available: %s", error)
             self._failed_at = time.monotonic()
-            raise ModelUnavailable(
-                "The model could not be loaded. It is asked for again every "
-                f"{self._patience:.0f} seconds; try later."
-            ) from error
+            raise ModelUnavailable(self._patience) from error
         loaded = time.perf_counter()
         # Only here: the files are read while others import it, and with it onnxruntime.
         from apparent.pipeline import Pipeline

@@ -1,4 +1,6 @@
-"""The public JSON contract."""
+"""The public JSON contract, told for people and generators: what `apparent.results.Faces.to_dict`
+answers. Tests hold the two together; no answer is built or checked from these at run time.
+"""
 
 from typing import Literal, Self
 
@@ -6,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Schema(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Model(_Schema):
@@ -43,9 +45,9 @@ class Age(_Schema):
     """How old the face looks."""
 
     years: float = Field(description="Median of the distribution over ages.")
-    low: int = Field(description="The apparent age lies in low to high, both included, ...")
-    high: int
-    coverage: float = Field(description="... for this share of faces.")
+    low: int = Field(description="First year of the interval, included.")
+    high: int = Field(description="Last year of the interval, included.")
+    coverage: float = Field(description="Share of faces whose apparent age the interval holds.")
 
 
 class Gender(_Schema):
@@ -84,6 +86,64 @@ class Prediction(_Schema):
     faces: list[Face] = Field(description="Largest first.")
     faces_found: int = Field(description="How many faces the photo has; the largest 32 are listed.")
     timing_ms: Timing
+
+
+class NetworkFile(_Schema):
+    """One file of the model bundle."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+class IntervalPromise(_Schema):
+    """What the age interval promises."""
+
+    coverage: float
+
+
+class GenderPolicy(_Schema):
+    """When a gender is answered."""
+
+    uncertain_below: float = Field(description="Below this probability the label is `uncertain`.")
+
+
+class GroupFigures(_Schema):
+    """Figures of the faces of one group."""
+
+    n: int
+    age_mae: float | None = None
+    interval_coverage: float | None = None
+
+
+class Figures(BaseModel):
+    """Figures of this very model on one collection and split, those that apply."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    data: str
+    split: str
+    n: int
+    misses: int
+    age_mae: float | None = Field(None, description="Mean absolute error, years.")
+    gender_accuracy: float | None = None
+    interval_coverage: float | None = None
+    interval_width: float | None = Field(None, description="Mean, years.")
+    by_age_band: dict[str, GroupFigures] = {}
+
+
+class ModelDescription(_Schema):
+    """Answer of `GET /api/v1/model`."""
+
+    schema_version: int
+    name: str
+    version: str = Field(description="First 12 hex digits of the model file's sha256.")
+    files: dict[str, dict[str, NetworkFile]] = Field(description="By role and variant.")
+    interval: IntervalPromise
+    gender: GenderPolicy
+    licence: str
+    intended_use: str
+    figures: list[Figures]
 
 
 class Health(_Schema):

@@ -6,6 +6,8 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from predict.measurements import Measurements
+
 logger: Final = Logger(service="apparent")
 """JSON lines, those of the service's modules included: they log under the same name."""
 metrics: Final = Metrics(namespace="Apparent", service="apparent")
@@ -20,7 +22,7 @@ class Telemetry:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As the application's."""
-        state = scope["state"] = {}
+        scope["state"] = {}
         status = 500
 
         async def noting(message: Message) -> None:
@@ -32,7 +34,7 @@ class Telemetry:
         try:
             await self._app(scope, receive, noting)
         finally:
-            measured: dict[str, float | str] = state.get("measured", {})
+            measured = Measurements.attached(scope)
             request = {"method": scope["method"], "path": scope["path"], "status": status}
             logger.info("answered", extra=request | measured)
             metrics.add_metric("requests", MetricUnit.Count, 1)

@@ -58,8 +58,8 @@ def _jpeg(picture: Image.Image) -> bytes:
 
 def latency(pipeline: Pipeline, photo: bytes, runs: int) -> dict[str, dict[str, float]]:
     """Median and 95th percentile of each stage, in milliseconds."""
-    pipeline.predict(photo)
-    timings = [pipeline.predict(photo).timing_ms.model_dump() for _ in range(runs)]
+    pipeline(photo)
+    timings = [pipeline(photo).timing_ms for _ in range(runs)]
     columns = {stage: [timing[stage] for timing in timings] for stage in _STAGES}
     return {
         stage: {"p50": statistics.median(times), "p95": float(np.percentile(times, 95))}
@@ -78,7 +78,7 @@ def milliseconds(*sides: Callable[[], Any], runs: int) -> list[float]:
     return [statistics.median(spent[1:]) for spent in times]
 
 
-def quantisation(files: store.ModelFiles, fp32: Path | None, runs: int) -> dict[str, Any]:
+def quantisation(files: store.Bundle, fp32: Path | None, runs: int) -> dict[str, Any]:
     """The estimator on one chip and one core, int8 against fp32.
 
     Without its fp32 original, the int8 graph is compared with itself, its weights as floats.
@@ -110,14 +110,12 @@ def quantisation(files: store.ModelFiles, fp32: Path | None, runs: int) -> dict[
 _FIRST_ANSWER: Final = """
 import sys, time
 started = time.perf_counter()
-from apparent.model import store
 from apparent.pipeline import Pipeline
-from predict.settings import Settings
 imported = time.perf_counter()
-pipeline = Pipeline(store.load(sys.argv[1]), Settings().max_pixels, threads=1)
+pipeline = Pipeline.load(sys.argv[1], threads=1)
 pipeline.warm_up()
 loaded = time.perf_counter()
-pipeline.predict(open(sys.argv[2], "rb").read())
+pipeline(open(sys.argv[2], "rb").read())
 answered = time.perf_counter()
 import json, pathlib, re
 status = pathlib.Path("/proc/self/status").read_text()  # getrusage counts the parent's peak, too

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from apparent.detector import Detector, decode, non_maximum_suppression
+from apparent.detector import _FIXED_SIDES, Detector, decode, non_maximum_suppression
+from apparent.errors import ModelError
 from apparent.model import DETECTOR, EMBEDDED
 from apparent.photo import Photo
 
@@ -63,27 +64,11 @@ def test_one_face_is_found_where_it_is(detector: Detector, collins: bytes) -> No
     assert 40 < top < bottom < 220
 
 
-@pytest.mark.parametrize("side", [200, 640, 2000])
-def test_boxes_are_in_the_pixels_of_the_photo_given(
-    detector: Detector, collins: bytes, side: int
-) -> None:
-    from PIL import Image
-
-    photo = Image.fromarray(Photo(collins, 10**7).pixels())
-    (reference,) = detector.detect(np.asarray(photo))
-    (face,) = detector.detect(np.asarray(photo.resize((side, side))))
-    np.testing.assert_allclose(face.scaled(512 / side).box, reference.box, atol=8)
-
-
-def test_the_largest_face_comes_first(detector: Detector, collins: bytes) -> None:
-    from PIL import Image
-
-    photo = Image.fromarray(Photo(collins, 10**7).pixels())
-    both = Image.new("RGB", (800, 512))
-    both.paste(photo.resize((256, 256)), (0, 0))
-    both.paste(photo, (280, 0))
-    faces = detector.detect(np.asarray(both))
-    assert [face.box[0] > 280 for face in faces] == [True, False]
+@pytest.mark.parametrize("change", [b"", bytes(len(_FIXED_SIDES))])
+def test_another_network_is_refused_and_not_run_unchanged(change: bytes) -> None:
+    data = (EMBEDDED / DETECTOR).read_bytes().replace(_FIXED_SIDES, change)
+    with pytest.raises(ModelError, match="not YuNet as published"):
+        Detector(data)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 700), (700, 3), (64, 64)])

@@ -1,11 +1,16 @@
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from apparent.errors import ModelError, PhotoError
+from apparent.model import EMBEDDED
 from apparent.photo import Photo
 from apparent.pipeline import Pipeline
-from predict.schemas import Prediction
-from tests.conftest import encoded
+from apparent.results import Faces
+from tests.conftest import SAMPLES, encoded
 
 
 def pasted(data: bytes, size: tuple[int, int], corner: tuple[int, int], side: int) -> Image.Image:
@@ -16,41 +21,41 @@ def pasted(data: bytes, size: tuple[int, int], corner: tuple[int, int], side: in
 
 
 @pytest.mark.parametrize(
-    ("portrait", "age", "labels"),
-    # The hat hides the hair that the model leans on; it must at least not be sure of the contrary.
-    [("collins", 42, {"female"}), ("hopper", 77, {"female", "uncertain"})],
+    ("portrait", "age"),
+    [
+        pytest.param("collins", 42, id="Eileen Collins"),
+        # 88 is answered, and no gender: known weaknesses of the model so far.
+        pytest.param("hopper", 77, id="Grace Hopper", marks=pytest.mark.xfail(strict=True)),
+    ],
 )
-def test_the_portraits_are_answered_about_right(
-    pipeline: Pipeline,
-    portrait: str,
-    age: int,
-    labels: set[str],
-    request: pytest.FixtureRequest,
+def test_the_portraits_are_answered_right(
+    pipeline: Pipeline, portrait: str, age: int, request: pytest.FixtureRequest
 ) -> None:
-    (face,) = pipeline.predict(request.getfixturevalue(portrait)).faces
-    assert face.gender.label in labels
-    assert abs(face.age.years - age) <= 12
-    assert face.age.low <= face.age.years <= face.age.high
+    (face,) = pipeline(request.getfixturevalue(portrait))
+    assert face.gender.label == "female"
+    assert abs(face.age.years - age) <= 8
+    assert face.age.low <= age <= face.age.high
 
 
 def test_the_box_holds_the_landmarks_and_lies_in_the_photo(
     pipeline: Pipeline, hopper: bytes
 ) -> None:
-    prediction = pipeline.predict(hopper)
-    (face,) = prediction.faces
+    faces = pipeline(hopper)
+    (face,) = faces
     box = face.box
-    assert 0 <= box.x < box.x + box.width <= prediction.image.width == 512
-    assert 0 <= box.y < box.y + box.height <= prediction.image.height == 600
-    for point in face.landmarks:
-        assert box.x < point.x < box.x + box.width
-        assert box.y < point.y < box.y + box.height
+    assert 0 <= box.x < box.x + box.width <= faces.width == 512
+    assert 0 <= box.y < box.y + box.height <= faces.height == 600
+    assert face.landmarks.shape == (5, 2)
+    for x, y in face.landmarks:
+        assert box.x < x < box.x + box.width
+        assert box.y < y < box.y + box.height
 
 
-def same_answer(one: Prediction, other: Prediction, scale: float = 1) -> None:
-    for face, twin in zip(one.faces, other.faces, strict=True):
+def same_answer(one: Faces, other: Faces) -> None:
+    for face, twin in zip(one, other, strict=True):
         assert abs(face.age.years - twin.age.years) < 2.5
         assert face.gender.label == twin.gender.label
-        assert abs(face.box.x * scale - twin.box.x) < 0.03 * other.image.width
+        assert abs(face.box.x - twin.box.x) < 0.03 * other.width
 
 
 def test_orientation_is_applied_before_anything_else(pipeline: Pipeline, collins: bytes) -> None:
@@ -58,8 +63,8 @@ def test_orientation_is_applied_before_anything_else(pipeline: Pipeline, collins
     exif = Image.Exif()
     exif[0x0112] = 6
     stored = upright.transpose(Image.Transpose.ROTATE_90)
-    answer = pipeline.predict(encoded(stored, "JPEG", quality=95, exif=exif))
-    same_answer(pipeline.predict(collins), answer)
+    answer = pipeline(encoded(stored, "JPEG", quality=95, exif=exif))
+    same_answer(pipeline(collins), answer)
 
 
 def test_a_large_jpeg_gives_the_answer_of_its_lossless_twin(
@@ -67,9 +72,9 @@ def test_a_large_jpeg_gives_the_answer_of_its_lossless_twin(
 ) -> None:
     """The JPEG is decoded at a reduced scale, the PNG at full resolution."""
     large = pasted(collins, (4000, 3000), (600, 100), 2800)
-    reduced = pipeline.predict(encoded(large, "JPEG", quality=95))
-    same_answer(pipeline.predict(encoded(large)), reduced)
-    assert reduced.image.width == 4000
+    reduced = pipeline(encoded(large, "JPEG", quality=95))
+    same_answer(pipeline(encoded(large)), reduced)
+    assert reduced.width == 4000
 
 
 @pytest.mark.parametrize("portrait", ["collins", "hopper"])
@@ -78,20 +83,20 @@ def test_a_small_face_in_a_large_jpeg_is_cut_from_the_full_resolution(
 ) -> None:
     """A PNG is always decoded whole; cut from the reduced JPEG, ages would be 6 years lower."""
     large = pasted(request.getfixturevalue(portrait), (3200, 2400), (1000, 600), 512)
-    answer = pipeline.predict(encoded(large, "JPEG", quality=95))
-    same_answer(pipeline.predict(encoded(large)), answer)
-    (face,) = answer.faces
+    answer = pipeline(encoded(large, "JPEG", quality=95))
+    same_answer(pipeline(encoded(large)), answer)
+    (face,) = answer
     assert 1000 < face.box.x < face.box.x + face.box.width < 1512
 
 
 def test_boxes_are_clipped_to_the_photo(pipeline: Pipeline, collins: bytes) -> None:
     photo = Photo(collins, 10**8).pixels()
-    prediction = pipeline.predict(encoded(np.ascontiguousarray(photo[75:, 195:])))
-    for face in prediction.faces:
+    faces = pipeline(encoded(np.ascontiguousarray(photo[75:, 195:])))
+    for face in faces:
         assert face.box.x >= 0
         assert face.box.y >= 0
-        assert face.box.x + face.box.width <= prediction.image.width
-        assert face.box.y + face.box.height <= prediction.image.height
+        assert face.box.x + face.box.width <= faces.width
+        assert face.box.y + face.box.height <= faces.height
 
 
 def test_faces_come_largest_first_and_at_most_32(pipeline: Pipeline, collins: bytes) -> None:
@@ -100,15 +105,69 @@ def test_faces_come_largest_first_and_at_most_32(pipeline: Pipeline, collins: by
     for i in range(35):
         side = 195 - i
         crowd.paste(head.resize((side, side)), (i % 7 * 200, i // 7 * 200))
-    prediction = pipeline.predict(encoded(crowd))
-    areas = [face.box.width * face.box.height for face in prediction.faces]
+    faces = pipeline(encoded(crowd))
+    areas = [face.box.width * face.box.height for face in faces]
     assert len(areas) == 32
-    assert prediction.faces_found == 35
+    assert faces.faces_found == 35
     assert areas[0] > areas[-1]
 
 
 def test_a_photo_without_a_face_has_an_empty_list(pipeline: Pipeline) -> None:
-    prediction = pipeline.predict(encoded(np.full((300, 400, 3), 127, np.uint8)))
-    assert prediction.faces == []
-    assert prediction.faces_found == 0
-    assert (prediction.image.width, prediction.image.height) == (400, 300)
+    faces = pipeline(encoded(np.full((300, 400, 3), 127, np.uint8)))
+    assert list(faces) == []
+    assert faces.faces_found == 0
+    assert (faces.width, faces.height) == (400, 300)
+
+
+def test_a_photo_may_come_as_path_bytes_image_or_array(pipeline: Pipeline, hopper: bytes) -> None:
+    path = SAMPLES / "grace_hopper.jpg"
+    image = Image.open(path)
+    for photo in (path, str(path), bytearray(hopper), image, np.asarray(image)):
+        assert pipeline(photo).to_dict()["faces"] == pipeline(hopper).to_dict()["faces"]
+
+
+def test_a_pil_image_is_turned_upright(pipeline: Pipeline, hopper: bytes) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.open(SAMPLES / "grace_hopper.jpg").transpose(Image.Transpose.ROTATE_90)
+    turned = Image.open(io.BytesIO(encoded(stored, exif=exif)))
+    assert pipeline(turned).to_dict()["faces"] == pipeline(hopper).to_dict()["faces"]
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
+    ],
+)
+def test_an_array_of_another_kind_is_refused_with_what_it_should_be(
+    pipeline: Pipeline, array: np.ndarray
+) -> None:
+    with pytest.raises(PhotoError, match=r"uint8 RGB \[height, width, 3\]"):
+        pipeline(array)
+
+
+def test_what_is_no_photo_at_all_is_a_type_error(pipeline: Pipeline) -> None:
+    with pytest.raises(TypeError, match="int is no photo"):
+        pipeline(3)
+
+
+def test_a_missing_file_is_the_usual_error(pipeline: Pipeline, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        pipeline(tmp_path / "missing.jpg")
+
+
+def test_a_bundle_is_loaded_from_a_folder_or_its_uri() -> None:
+    versions = {
+        Pipeline.load(where).manifest.version
+        for where in (None, EMBEDDED, str(EMBEDDED), EMBEDDED.as_uri())
+    }
+    assert len(versions) == 1
+
+
+def test_a_folder_without_a_bundle_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"There is no manifest\.json in "):
+        Pipeline.load(tmp_path)

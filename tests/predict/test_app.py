@@ -1,15 +1,22 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from fastapi.testclient import TestClient
 
+from apparent.errors import UndecodablePhoto
 from apparent.model import EMBEDDED
+from apparent.pipeline import Pipeline
+from apparent.results import Faces
 from predict.app import MAX_WAITING, create_app
 from predict.loader import Loader
+from predict.measurements import Measurements
+from predict.schemas import ModelDescription
 from predict.settings import Settings
 from tests.predict.test_contract import post, problem
 
@@ -26,7 +33,7 @@ def test_health_needs_no_model_and_the_rest_says_503(tmp_path: Path, collins: by
         assert client.get("/api/v1/health").json() == {"status": "ok"}
         response = post(client, collins)
         problem(response, 503)
-        assert response.headers["retry-after"] == "1"
+        assert response.headers["retry-after"] == "30"
         problem(client.get("/api/v1/model"), 503)
 
 
@@ -61,6 +68,79 @@ def test_more_photos_than_may_wait_are_throttled_until_some_are_done(collins: by
         assert post(client, collins).status_code == 200
         assert post(client, b"").status_code == 400
         assert post(client, collins).status_code == 200
+
+
+class Opened:
+    """A loader whose pipeline does what the test says."""
+
+    def __init__(self, pipeline: Callable[[bytes], Faces]) -> None:
+        self.pipeline: Future[Callable[[bytes], Faces]] = Future()
+        self.pipeline.set_result(pipeline)
+
+    def attempt(self) -> "Future[Callable[[bytes], Faces]]":
+        return self.pipeline
+
+
+def failing(error: Exception) -> Loader:
+    def fail(photo: bytes) -> Faces:
+        raise error
+
+    return cast(Loader, Opened(fail))
+
+
+def test_a_failure_is_logged_as_a_json_line_without_what_it_was_about(
+    collins: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As infra's alarm looks for it: `$.level = ERROR`."""
+    from predict.telemetry import Telemetry, logger
+
+    app = Telemetry(create_app(Settings(), failing(RuntimeError("34.2 years"))))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        response = post(client, collins)
+    assert "34.2" not in problem(response, 500)["detail"]
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    line = logger.registered_handler.format(record)
+    told = json.loads(line)
+    assert told["level"] == "ERROR"
+    assert "RuntimeError" in told["message"]
+    assert told["path"] == "/api/v1/predict"
+    assert any("test_app.py" in frame for frame in told["trace"])
+    assert "34.2" not in line
+
+
+class Blurred(UndecodablePhoto):
+    """A kind of error that somebody adds later."""
+
+
+def test_a_new_kind_of_a_known_error_is_answered_as_that(collins: bytes) -> None:
+    with TestClient(create_app(Settings(), failing(Blurred("Too blurred.")))) as client:
+        assert problem(post(client, collins), 422)["detail"] == "Too blurred."
+
+
+def test_the_model_s_description_is_small_and_sent_once(client: TestClient) -> None:
+    first = client.get("/api/v1/model")
+    assert len(first.content) < 16_000
+    ModelDescription.model_validate(first.json())
+    assert "max-age=" in first.headers["cache-control"]
+    again = client.get("/api/v1/model", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = client.get("/api/v1/model", headers={"if-none-match": '"of another bundle"'})
+    assert other.status_code == 200
+
+
+def test_the_documentation_s_example_asks_the_service_that_shows_it(client: TestClient) -> None:
+    page = client.get("/api/v1/docs", headers={"host": "faces.example"}).text
+    assert "curl -F image=@photo.jpg http://faces.example/api/v1/predict" in page
+
+
+def test_metrics_are_the_measurements_of_the_answer(collins: bytes, pipeline: Pipeline) -> None:
+    scope: dict[str, Any] = {}
+    Measurements.of(pipeline(collins)).attach(scope)
+    told = Measurements.attached(scope)
+    assert told["faces"] == 1
+    assert told["model_version"] == pipeline.manifest.version
+    assert told.keys() >= {"decode_ms", "detect_ms", "estimate_ms", "total_ms"}
+    assert Measurements.attached({}) == {}
 
 
 @pytest.fixture

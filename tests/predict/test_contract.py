@@ -175,7 +175,9 @@ def test_the_model_is_described(service: Service) -> None:
     response = service.get("/api/v1/model")
     body = response.json()
     assert body["files"]["estimator"]["int8"]["sha256"].startswith(body["version"])
-    assert {"name", "files", "interval", "gender", "licence", "intended_use", "figures"} <= set(body)
+    assert {"name", "files", "interval", "gender", "licence", "intended_use", "figures"} <= set(
+        body
+    )
     assert len(response.content) < 16_000
 
 

@@ -1,17 +1,20 @@
 import csv
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.conftest import ROOT, SAMPLES
+from tests.conftest import ROOT, SAMPLES, encoded
 
 
-def run(*arguments: str | Path, **options: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     command = [str(ROOT / "scripts" / "predict"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 def test_a_folder_is_answered_photo_by_photo_and_text_in_it_is_reported() -> None:
@@ -49,7 +52,42 @@ def test_the_table_says_what_people_want_to_know() -> None:
     assert "%" in line
 
 
-def test_output_goes_to_the_file_whole(tmp_path: Path) -> None:
+def test_a_name_that_a_spreadsheet_would_run_is_made_text(tmp_path: Path) -> None:
+    name = "=HYPERLINK(A1).jpg"
+    shutil.copy(SAMPLES / "grace_hopper.jpg", tmp_path / name)
+    result = run(name, "--format", "csv", cwd=str(tmp_path))
+    (row,) = csv.DictReader(result.stdout.splitlines())
+    assert row["file"] == "'" + name
+
+
+def test_a_photo_without_a_face_keeps_its_row(tmp_path: Path) -> None:
+    (tmp_path / "grey.png").write_bytes(encoded(np.full((60, 50, 3), 127, np.uint8)))
+    for kind, told in (("csv", "grey.png,,,"), ("table", "no face found")):
+        assert told in run("grey.png", "--format", kind, cwd=str(tmp_path)).stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("APPARENT_MAX_PIXELS", "many", "not a whole number"),
+        ("APPARENT_MODEL_URI", "ftp://example.org/model", "file:///"),
+    ],
+)
+def test_a_wrong_setting_ends_it_with_a_sentence(variable: str, value: str, told: str) -> None:
+    environment = {**os.environ, variable: value}
+    result = run(SAMPLES / "grace_hopper.jpg", env=environment)
+    assert result.returncode == 2
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_limit_of_pixels_is_the_settings(tmp_path: Path) -> None:
+    result = run(SAMPLES / "grace_hopper.jpg", "--max-pixels", "1000")
+    assert result.returncode == 1
+    assert "at most 1,000 are read" in result.stderr
+
+
+def test_output_goes_to_the_file_and_leaves_nothing_else(tmp_path: Path) -> None:
     out = tmp_path / "faces.json"
     result = run(SAMPLES / "grace_hopper.jpg", "--format", "json", "--output", out)
     assert result.stdout == ""

@@ -1,0 +1,1 @@
+"""Many photos at once: where they come from, and where their answers go."""

@@ -1,0 +1,129 @@
+"""Answers -> a table for people, or JSON, JSON Lines or CSV for programs, written as they come."""
+
+import csv
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Self, TextIO
+
+from apparent.results import Faces
+
+COLUMNS: Final = ("file", "face", "years", "low", "high", "gender", "probability", "x", "y",
+                   "width", "height", "detection_score")  # fmt: skip
+"""Of CSV and table, the page's export included."""
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet take a cell for a formula (OWASP, CSV injection)."""
+
+
+class Sink(ABC):
+    """Where the answers for many photos go; a context manager, open between enter and exit."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.flush()
+
+    @abstractmethod
+    def write(self, name: str, faces: Faces) -> None:
+        """Takes the answer for one photo."""
+
+
+class JsonSink(Sink):
+    """One array of the API's answers, each with its `file`."""
+
+    def __enter__(self) -> Self:
+        self._separator = "[\n"
+        return self
+
+    def write(self, name: str, faces: Faces) -> None:
+        """Takes the answer for one photo."""
+        self._file.write(self._separator + json.dumps(_named(name, faces), indent=2))
+        self._separator = ",\n"
+
+    def __exit__(self, *error: object) -> None:
+        self._file.write("[]\n" if self._separator == "[\n" else "\n]\n")
+        super().__exit__(*error)
+
+
+class JsonLinesSink(Sink):
+    """The API's answer on a line for each photo, with its `file`."""
+
+    def write(self, name: str, faces: Faces) -> None:
+        """Takes the answer for one photo."""
+        self._file.write(json.dumps(_named(name, faces)) + "\n")
+
+
+class CsvSink(Sink):
+    """A row per face under `COLUMNS`; a photo without one keeps a row with empty columns."""
+
+    def __enter__(self) -> Self:
+        self._writer = csv.DictWriter(self._file, COLUMNS, lineterminator="\n")
+        self._writer.writeheader()
+        return self
+
+    def write(self, name: str, faces: Faces) -> None:
+        """Takes the answer for one photo."""
+        if name.startswith(_FORMULA):
+            name = "'" + name
+        self._writer.writerows(_rows(name, faces))
+
+
+class TableSink(Sink):
+    """A line per face, for people."""
+
+    def __init__(self, file: TextIO, names: Iterable[str] = ()) -> None:
+        """`names` are those that will come: the first column is made wide enough for them."""
+        super().__init__(file)
+        self._widths = (max(map(len, ("photo", *names))), 4, 11, 10)
+
+    def __enter__(self) -> Self:
+        self._line("photo", "face", "looks about", "interval", "perceived gender")
+        return self
+
+    def write(self, name: str, faces: Faces) -> None:
+        """Takes the answer for one photo."""
+        if not faces:
+            self._line(name, "-", "no face found")
+        for number, face in enumerate(faces, start=1):
+            interval = f"{face.age.low} to {face.age.high}"
+            gender = f"{face.gender.label} ({face.gender.probability:.0%})"
+            self._line(name, str(number), f"{face.age.years:.0f}", interval, gender)
+
+    def _line(self, *cells: str) -> None:
+        padded = [cell.ljust(width) for cell, width in zip(cells, self._widths, strict=False)]
+        last = cells[len(self._widths) :]
+        self._file.write("  ".join((*padded, *last)).rstrip() + "\n")
+
+
+SINKS: Final = {"table": TableSink, "json": JsonSink, "jsonl": JsonLinesSink, "csv": CsvSink}
+"""By the name of their format."""
+
+
+def sink(kind: str, file: TextIO, names: Iterable[str]) -> Sink:
+    """The sink of a format, for the photos of these names."""
+    return TableSink(file, names) if kind == "table" else SINKS[kind](file)
+
+
+def _named(name: str, faces: Faces) -> dict[str, Any]:
+    return {"file": name, **faces.to_dict()}
+
+
+def _rows(name: str, faces: Faces) -> Iterator[dict[str, Any]]:
+    if not faces:
+        yield dict.fromkeys(COLUMNS, "") | {"file": name}
+    for number, face in enumerate(faces, start=1):
+        told = face.to_dict()
+        yield {
+            "file": name,
+            "face": number,
+            **{end: told["age"][end] for end in ("years", "low", "high")},
+            "gender": told["gender"]["label"],
+            "probability": told["gender"]["probability"],
+            **told["box"],
+            "detection_score": told["detection_score"],
+        }
