@@ -32,6 +32,7 @@ def http_event(
             "accountId": "000000000000",
             "apiId": "local",
             "domainName": headers.get("host", ""),
+            "domainPrefix": headers.get("host", "").partition(".")[0],
             "http": {
                 "method": method,
                 "path": path,

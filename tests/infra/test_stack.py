@@ -13,7 +13,7 @@ from aws_cdk.assertions import Match, Template
 
 from apparent.model import EMBEDDED, store
 from infra.settings import SettingsError, from_context
-from scripts.commands.page_headers import HEADERS
+from scripts.commands.serve import HEADERS
 from tests.infra.conftest import template
 
 FUNCTION = {"PackageType": "Image"}
@@ -68,14 +68,14 @@ def test_the_model_is_in_its_place_before_the_function_asks_for_it(plain: Templa
     assert any(name.startswith("ModelsDeployment") for name in found["DependsOn"])
 
 
-def test_the_function_may_read_three_objects_and_write_its_log_and_nothing_else(
+def test_the_function_may_read_its_model_and_write_its_log_and_nothing_else(
     plain: Template,
 ) -> None:
     allowed = statements(plain, "ApiRole")
     actions = {action for s in allowed for action in np.atleast_1d(s["Action"]).tolist()}
     assert actions == {"s3:GetObject", "logs:CreateLogStream", "logs:PutLogEvents"}
     (read,) = [s for s in allowed if s["Action"] == "s3:GetObject"]
-    assert len(read["Resource"]) == 3
+    assert len(read["Resource"]) == 4
     assert all(CONTENT_HASH in json.dumps(resource) for resource in read["Resource"])
     assert "*" not in json.dumps([s["Resource"] for s in allowed])
     roles = resources(plain, "AWS::IAM::Role")
@@ -166,14 +166,6 @@ def test_somebody_is_told_when_it_is_not_well(plain: Template, metric: str) -> N
     (alarm,) = alarms.values()
     assert alarm["Properties"]["AlarmActions"]
     assert alarm["Properties"]["AlarmDescription"]
-
-
-def test_a_model_that_cannot_be_loaded_is_counted_by_the_line_that_tells_it(
-    plain: Template,
-) -> None:
-    (found,) = resources(plain, "AWS::Logs::MetricFilter").values()
-    assert found["Properties"]["FilterPattern"] == '{ $.level = "ERROR" }'
-    plain.resource_count_is("AWS::CloudWatch::Dashboard", 1)
 
 
 def test_everything_optional_is_absent_by_default_and_there_when_asked_for(
