@@ -5,24 +5,23 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
 
 from infra.image import CONTEXT, DOCKERFILE, PLATFORMS, build_arguments
 from scripts.commands.emulator import IMAGE, ContainerError, engine
 
-_PATIENCE: Final = 300
-"""Seconds that the base image may take to come."""
 
+def provide_base(arch: str, patience: float | None = None) -> None:
+    """Pulls the base image where it is not here yet.
 
-def provide_base(arch: str) -> None:
-    """Pulls the base image where it is not here yet; raises `ContainerError` where none comes."""
+    Raises `ContainerError` where it does not come, or not within `patience` seconds.
+    """
     base = os.environ.get("BASE_IMAGE") or _default_base()
     inspect = [engine(), "image", "inspect", base]
     if subprocess.run(inspect, capture_output=True, check=False).returncode == 0:
         return
     pull = [engine(), "pull", "--quiet", "--platform", PLATFORMS[arch], base]
     try:
-        subprocess.run(pull, capture_output=True, check=True, text=True, timeout=_PATIENCE)
+        subprocess.run(pull, capture_output=True, check=True, text=True, timeout=patience)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         reason = (error.stderr or "") if isinstance(error, subprocess.CalledProcessError) else ""
         raise ContainerError(
