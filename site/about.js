@@ -1,57 +1,83 @@
-// The model's own figures, from its manifest.
+// The model's own figures.
 
-import { percent, tenth, text, whole } from "./words.js";
+import { find } from "./dom.js";
+import { formatInteger, formatPercent, formatTenths, messages } from "./i18n.js";
 
-const section = document.querySelector("#about");
-const figures = section.querySelector("#figures");
-const bands = section.querySelector("#bands");
-const model = section.querySelector("#model");
+/** @import { ModelDescription } from "./engine/engine.d.ts" */
+/** @typedef {{n: number, age_mae: number, interval_coverage: number}} Measured */
+
+const section = find("#about", HTMLElement);
+const figures = find("#figures", HTMLElement, section);
+const bands = find("#bands", HTMLTableElement, section);
+const model = find("#model", HTMLElement, section);
 
 try {
   const response = await fetch("/api/v1/model");
   if (!response.ok) throw new Error(response.statusText);
   show(await response.json());
 } catch {
-  figures.textContent = text.figuresMissing;
+  figures.textContent = messages.figuresMissing;
 }
 figures.hidden = false;
 
-function show({ name, version, interval, metrics, licence }) {
-  const [widest] = Object.entries(metrics)
-    .filter(([split]) => split !== "val") // what was chosen on it flatters it
-    .sort(([, one], [, other]) => other.n - one.n);
-  const measured = widest?.[1] ?? metrics.val;
-  figures.textContent = text.figures({
-    faces: whole(measured.n),
-    holds: percent(measured.interval_coverage),
-    promised: percent(interval.coverage),
-    error: tenth(measured.age_mae),
+/** @param {ModelDescription} description */
+function show({ name, version, interval, figures: collections, licence }) {
+  const [largest] = collections
+    .filter(isMeasured)
+    .filter(({ split }) => split !== "val") // what was chosen on it flatters it
+    .sort((one, other) => other.n - one.n);
+  if (!largest) throw new Error("The model has no figures.");
+  figures.textContent = messages.figures({
+    faces: formatInteger(largest.n),
+    coverage: formatPercent(largest.interval_coverage),
+    promised: formatPercent(interval.coverage),
+    error: formatTenths(largest.age_mae),
   });
-  bands.tBodies[0].replaceChildren(...Object.entries(measured.by_age_band).map(row));
+  bands.tBodies[0].replaceChildren(
+    ...Object.entries(largest.by_age_band).flatMap(([band, measured]) =>
+      isMeasured(measured) ? bandRow(band, measured) : [],
+    ),
+  );
   bands.hidden = false;
-  model.append(text.model(name, version), " ", english(licence));
+  model.append(messages.model(name, version), " ", inEnglish(licence));
   model.hidden = false;
 }
 
-function row([band, { n, age_mae: error, interval_coverage: holds }]) {
-  const line = document.createElement("tr");
+/**
+ * Whether ages were measured: some collections know genders only.
+ * @template {{n: number, age_mae?: number | null, interval_coverage?: number | null}} T
+ * @param {T} figures
+ * @returns {figures is T & Measured}
+ */
+function isMeasured(figures) {
+  return typeof figures.age_mae === "number" && typeof figures.interval_coverage === "number";
+}
+
+/**
+ * @param {string} band such as 20-29
+ * @param {Measured} measured
+ */
+function bandRow(band, { n, age_mae: error, interval_coverage: coverage }) {
+  const row = document.createElement("tr");
   const head = document.createElement("th");
   head.scope = "row";
-  head.textContent = text.band(...band.split("-"));
-  line.append(head);
-  for (const value of [whole(n), tenth(error), percent(holds)]) {
-    line.insertCell().textContent = value;
+  const [from, to] = band.split("-");
+  head.textContent = messages.band(from, to);
+  row.append(head);
+  for (const value of [formatInteger(n), formatTenths(error), formatPercent(coverage)]) {
+    row.insertCell().textContent = value;
   }
   const bar = document.createElement("div");
   bar.className = "bar";
   bar.style.inlineSize = `${Math.min(100, 10 * error)}%`; // ten years fill the cell
-  line.cells[2].append(bar);
-  return line;
+  row.cells[2].append(bar);
+  return row;
 }
 
-function english(words) {
+/** @param {string} text */
+function inEnglish(text) {
   const span = document.createElement("span");
   span.lang = "en";
-  span.textContent = words;
+  span.textContent = text;
   return span;
 }

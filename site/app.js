@@ -1,28 +1,32 @@
 // The ways in: picker, drop, paste, camera, samples. All that comes after is loaded once it is needed,
 // or once the page is idle. Without JavaScript the form posts by itself and the answer is JSON.
 
-const form = document.querySelector("#upload");
-const input = form.querySelector("#image");
-const notice = document.querySelector("#notice");
+import { find } from "./dom.js";
+
+/** @import { Messages } from "./i18n.js" */
+
+const form = find("#upload", HTMLFormElement);
+const input = find("#image", HTMLInputElement);
+const notice = find("#notice", HTMLElement);
 
 input.multiple = true; // the plain form sends one
 input.addEventListener("change", () => {
-  look([...input.files]);
+  add([...(input.files ?? [])]);
   input.value = ""; // so that the same photo can be chosen again
 });
 form.addEventListener("submit", (event) => event.preventDefault());
 
 document.addEventListener("paste", async ({ clipboardData }) => {
-  const files = [...clipboardData.files];
+  const files = [...(clipboardData?.files ?? [])];
   if (!files.length) return;
-  const { text, time } = await import("./words.js");
-  look(files.map((file) => new File([file], text.pastedName(time()), { type: file.type })));
+  const { formatNow, messages } = await import("./i18n.js");
+  add(files.map((file) => new File([file], messages.pastedName(formatNow()), { type: file.type })));
 });
 
-const carriesFiles = ({ dataTransfer }) => dataTransfer.types.includes("Files");
 document.addEventListener("dragover", (event) => {
   event.preventDefault(); // else the browser would leave the page for the file
-  document.body.classList.toggle("dragging", carriesFiles(event));
+  const hasFiles = event.dataTransfer?.types.includes("Files");
+  document.body.classList.toggle("dragging", Boolean(hasFiles));
 });
 document.addEventListener("dragleave", ({ relatedTarget }) => {
   if (!relatedTarget) document.body.classList.remove("dragging");
@@ -30,53 +34,59 @@ document.addEventListener("dragleave", ({ relatedTarget }) => {
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("dragging");
-  const files = [...event.dataTransfer.files];
-  if (files.length) look(files);
-  else complain("nothingDropped");
+  const files = [...(event.dataTransfer?.files ?? [])];
+  if (files.length) add(files);
+  else showError("nothingDropped");
 });
 
-document.querySelector("#open-camera").addEventListener("click", async () => {
+find("#open-camera", HTMLElement).addEventListener("click", async () => {
   try {
-    const { takePhotos } = await import("./camera.js");
-    takePhotos((photo) => look([photo]));
+    const { openCamera } = await import("./camera.js");
+    openCamera((photo) => add([photo]));
   } catch {
-    complain("pageError");
+    showError("pageError");
   }
 });
 
 for (const button of document.querySelectorAll("[data-sample]")) {
   button.addEventListener("click", async () => {
-    const credit = button.querySelector("small").textContent;
+    const credit = find("small", HTMLElement, button).textContent ?? "";
     try {
-      const response = await fetch(button.dataset.sample);
+      const response = await fetch(button.getAttribute("data-sample") ?? "");
       if (!response.ok) throw new Error(response.statusText);
-      const name = button.querySelector("strong").textContent;
-      look([new File([await response.blob()], name, { type: "image/jpeg" })], credit);
+      const name = find("strong", HTMLElement, button).textContent ?? "";
+      add([new File([await response.blob()], name, { type: "image/jpeg" })], credit);
     } catch {
-      complain("sampleMissing");
+      showError("sampleMissing");
     }
   });
 }
 
-async function look(files, credit = "") {
+/**
+ * @param {File[]} files
+ * @param {string} [credit]
+ */
+async function add(files, credit = "") {
   notice.textContent = "";
   try {
-    const { add } = await import("./visit.js");
-    add(files, credit);
+    const queue = await import("./queue.js");
+    queue.add(files, credit);
   } catch {
-    complain("pageError");
+    showError("pageError");
   }
 }
 
-async function complain(failure) {
-  const words = await import("./words.js").catch(() => null);
-  notice.textContent = words?.text.failures[failure] ?? form.dataset.failure;
+/** @param {keyof Messages["errors"]} kind */
+async function showError(kind) {
+  const loaded = await import("./i18n.js").catch(() => null);
+  notice.textContent = loaded?.messages.errors[kind] ?? form.dataset.pageError ?? "";
 }
 
-import("./words.js").then(({ translate }) => translate(document), () => complain("pageError"));
-import("./about.js").catch(() => complain("pageError"));
+import("./i18n.js").then(({ translate }) => translate(document), () => showError("pageError"));
+import("./about.js").catch(() => showError("pageError"));
 (globalThis.requestIdleCallback ?? setTimeout)(() => {
   // So that all of it is there when it is needed, with a connection or without; what fails now is told
   // then.
-  for (const module of ["./visit.js", "./camera.js"]) import(module).catch(() => {});
+  import("./queue.js").catch(() => {});
+  import("./camera.js").catch(() => {});
 });

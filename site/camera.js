@@ -1,67 +1,77 @@
 // The camera: a live preview and a shutter, in a dialog. It is off as soon as the dialog is closed.
 
 import { canvas, encode } from "./canvas.js";
-import { text, time } from "./words.js";
+import { find } from "./dom.js";
+import { formatNow, messages } from "./i18n.js";
 
-const FAILURE_OF = { NotAllowedError: "denied", SecurityError: "denied", NotFoundError: "missing" };
+/** @import { Messages } from "./i18n.js" */
 
-const dialog = document.querySelector("#camera");
-const video = dialog.querySelector("video");
-const state = dialog.querySelector(".state");
-const shutter = dialog.querySelector(".shutter");
-const other = dialog.querySelector(".other");
+/** @type {Record<string, keyof Messages["cameraErrors"]>} */
+const KIND_BY_NAME = { NotAllowedError: "denied", SecurityError: "denied", NotFoundError: "missing" };
 
-let facing = "user";
-let taken = () => {};
+const dialog = find("#camera", HTMLDialogElement);
+const video = find("video", HTMLVideoElement, dialog);
+const state = find(".state", HTMLElement, dialog);
+const shutter = find(".shutter", HTMLButtonElement, dialog);
+const otherCamera = find(".other", HTMLButtonElement, dialog);
 
-/** Opens the dialog. @param {(photo: File) => void} onTaken gets the photo that the visitor takes */
-export function takePhotos(onTaken) {
-  taken = onTaken;
+let facingMode = "user";
+/** @type {MediaStream | undefined} */
+let preview;
+/** @type {((photo: File) => void) | undefined} */
+let handlePhoto;
+
+/** Opens the dialog. @param {(photo: File) => void} handler of each photo that the visitor takes */
+export function openCamera(handler) {
+  handlePhoto = handler;
   dialog.showModal();
   start();
 }
 
 async function start() {
   stop();
-  state.textContent = text.cameraStarting;
+  state.textContent = messages.cameraStarting;
   try {
     if (!navigator.mediaDevices) throw new DOMException("", "NotFoundError"); // no HTTPS
-    const ideal = { facingMode: facing, width: { ideal: 1600 }, height: { ideal: 1200 } };
+    const ideal = { facingMode, width: { ideal: 1600 }, height: { ideal: 1200 } };
     const stream = await navigator.mediaDevices.getUserMedia({ video: ideal });
     if (!dialog.open) return end(stream);
-    video.srcObject = stream;
-    video.classList.toggle("mirrored", facing === "user");
+    preview = video.srcObject = stream;
+    video.classList.toggle("mirrored", facingMode === "user");
     await video.play();
     const devices = await navigator.mediaDevices.enumerateDevices();
-    other.hidden = devices.filter(({ kind }) => kind === "videoinput").length < 2;
+    otherCamera.hidden = devices.filter(({ kind }) => kind === "videoinput").length < 2;
     shutter.disabled = false;
     state.textContent = "";
     shutter.focus();
   } catch (error) {
-    if (dialog.open) state.textContent = text.cameraFailures[FAILURE_OF[error.name] ?? "busy"];
+    const name = error instanceof DOMException ? error.name : "";
+    if (dialog.open) state.textContent = messages.cameraErrors[KIND_BY_NAME[name] ?? "busy"];
   }
 }
 
 function stop() {
-  end(video.srcObject);
+  if (preview) end(preview);
+  preview = undefined;
   video.srcObject = null;
   shutter.disabled = true;
 }
 
+/** @param {MediaStream} stream */
 function end(stream) {
-  for (const track of stream?.getTracks() ?? []) track.stop();
+  for (const track of stream.getTracks()) track.stop();
 }
 
 shutter.addEventListener("click", async () => {
   const context = canvas(video.videoWidth, video.videoHeight);
   context.drawImage(video, 0, 0);
   dialog.close();
-  const name = text.cameraName(time());
-  taken(new File([await encode(context, "image/png")], name, { type: "image/png" }));
+  const name = messages.cameraName(formatNow());
+  handlePhoto?.(new File([await encode(context, "image/png")], name, { type: "image/png" }));
 });
-other.addEventListener("click", () => {
-  facing = facing === "user" ? "environment" : "user";
+otherCamera.addEventListener("click", () => {
+  facingMode = facingMode === "user" ? "environment" : "user";
   start();
 });
-dialog.querySelector(".close").addEventListener("click", () => dialog.close());
+find(".close", HTMLButtonElement, dialog).addEventListener("click", () => dialog.close());
 dialog.addEventListener("close", stop);

@@ -1,13 +1,30 @@
 // Pixels to draw on, and the files they become.
 
-/** The 2D context of a new canvas. */
+/**
+ * @param {number} width
+ * @param {number} height
+ * @returns {CanvasRenderingContext2D} of a new canvas
+ */
 export function canvas(width, height) {
-  return Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+  return context2d(Object.assign(document.createElement("canvas"), { width, height }));
 }
 
-/** @returns {Promise<Blob>} what a context's canvas shows */
+/** @param {HTMLCanvasElement} canvas */
+export function context2d(canvas) {
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("This browser has no canvas to draw on.");
+  return context;
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} type
+ * @param {number} [quality]
+ * @returns {Promise<Blob>} what the context's canvas shows
+ */
 export function encode({ canvas }, type, quality) {
   return new Promise((resolve, reject) => {
+    /** @param {Blob | null} blob */
     const done = (blob) => (blob ? resolve(blob) : reject(new Error("The canvas has no pixels.")));
     canvas.toBlob(done, type, quality);
   });

@@ -1,28 +1,35 @@
 // A file -> a photo small enough to send: upright, at most 1,600 px a side, without metadata.
 
 import { canvas, encode } from "./canvas.js";
-import { Failure } from "./failure.js";
+import { PhotoError } from "./errors.js";
+
+/** @import { Size } from "./engine/engine.d.ts" */
 
 const LONG_SIDE = 1600;
 const QUALITY = 0.85;
 const MAX_BYTES = 4_400_000; // what fits into a Lambda event, in base64 and with a form around it
 
 /**
+ * Re-encoded, with its size in pixels; or without, the file as it is, where the browser cannot read it
+ * but the service might.
+ * @typedef {{blob: Blob, size?: Size}} PreparedPhoto
+ */
+
+/**
  * @param {File} file
- * @returns {Promise<{blob: Blob, width?: number, height?: number}>} re-encoded, with its size in
- *   pixels; or without, the file as it is, where the browser cannot read it but the service might
- * @throws {Failure} notReadable, notPhoto, tooLarge
+ * @returns {Promise<PreparedPhoto>}
+ * @throws {PhotoError} notReadable, notPhoto, tooLarge
  */
 export async function prepare(file) {
   try {
     await file.slice(0, 1).arrayBuffer();
   } catch {
-    throw new Failure("notReadable");
+    throw new PhotoError("notReadable");
   }
-  if (file.type && !file.type.startsWith("image/")) throw new Failure("notPhoto");
+  if (file.type && !file.type.startsWith("image/")) throw new PhotoError("notPhoto");
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
-  if (!bitmap || !canvasIsTrue()) {
-    if (file.size > MAX_BYTES) throw new Failure("tooLarge");
+  if (!bitmap || !canvasIsFaithful()) {
+    if (file.size > MAX_BYTES) throw new PhotoError("tooLarge");
     return { blob: file };
   }
   const scale = Math.min(1, LONG_SIDE / Math.max(bitmap.width, bitmap.height));
@@ -34,11 +41,11 @@ export async function prepare(file) {
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, width, height);
   bitmap.close();
-  return { blob: await encode(context, "image/jpeg", QUALITY), width, height };
+  return { blob: await encode(context, "image/jpeg", QUALITY), size: { width, height } };
 }
 
 /** Whether pixels come back as they were drawn; browsers that resist fingerprinting return noise. */
-function canvasIsTrue() {
+function canvasIsFaithful() {
   const context = canvas(8, 8);
   context.fillStyle = "rgb(40 120 200)";
   context.fillRect(0, 0, 8, 8);

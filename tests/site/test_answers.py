@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apparent.bulk.sinks import COLUMNS
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from scripts.commands.predict import COLUMNS
 from tests.conftest import SAMPLES
 from tests.site.conftest import Opener, answer, answering, choose, face, place
 
@@ -50,15 +50,15 @@ def test_pointing_at_a_box_or_its_card_shows_both(page: Page, square: Path) -> N
     box, card = page.locator(".boxes button").nth(1), page.locator(".face").nth(1)
     for one, other in [(box, card), (card, box)]:
         one.hover()
-        expect(other).to_contain_class("lit")
+        expect(other).to_contain_class("highlighted")
         page.mouse.move(0, 0)
-        expect(other).not_to_contain_class("lit")
+        expect(other).not_to_contain_class("highlighted")
     box.focus()
-    expect(card).to_contain_class("lit")
+    expect(card).to_contain_class("highlighted")
     page.keyboard.press("Enter")
     expect(card).to_be_focused()
-    expect(box).to_contain_class("lit")
-    expect(page.locator(".face").first).not_to_contain_class("lit")
+    expect(box).to_contain_class("highlighted")
+    expect(page.locator(".face").first).not_to_contain_class("highlighted")
 
 
 @on_server

@@ -147,20 +147,20 @@ def test_every_language_says_everything(page: Page) -> None:
       const outline = (text) => Object.fromEntries(Object.entries(text).map(([key, value]) =>
         [key, typeof value === "object" ? outline(value)
           : typeof value === "function" ? value.length : typeof value]));
-      return outline((await import(`/text/${language}.js`)).default);
+      return outline((await import(`/locales/${language}.js`)).default);
     }"""
-    languages = [path.stem for path in (ROOT / "site" / "text").glob("*.js")]
+    languages = [path.stem for path in (ROOT / "site" / "locales").glob("*.js")]
     assert sorted(languages) == ["de", "en"]
     english, *others = [page.evaluate(outline, language) for language in ("en", "de")]
     assert others == [english]
     mismatches = page.evaluate(
         """async () => {
-          const {default: text} = await import("/text/en.js");
-          const inside = (root) => [...root.querySelectorAll("[data-text]")];
+          const {default: text} = await import("/locales/en.js");
+          const inside = (root) => [...root.querySelectorAll("[data-i18n]")];
           const templates = [...document.querySelectorAll("template")];
           return [document, ...templates.map((one) => one.content)].flatMap(inside)
-            .filter((element) => element.textContent !== text[element.dataset.text])
-            .map((element) => element.dataset.text);
+            .filter((element) => element.textContent !== text[element.dataset.i18n])
+            .map((element) => element.dataset.i18n);
         }"""
     )
     assert mismatches == []

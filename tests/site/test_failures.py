@@ -27,7 +27,7 @@ def fails(page: Page, sentence: str, again: bool) -> None:
     expect(photo.locator(".state")).to_contain_text(sentence)
     expect(photo.get_by_role("button", name="Try again")).to_be_visible(visible=again)
     expect(photo.get_by_role("button", name="Remove")).to_be_visible()
-    expect(photo.locator(".answer")).to_be_hidden()
+    expect(photo.locator(".prediction")).to_be_hidden()
     expect(page.get_by_role("status")).to_contain_text(sentence)
 
 
@@ -210,6 +210,6 @@ def test_a_camera_that_does_not_start_has_its_sentence(
 
 def test_a_page_that_is_not_loaded_whole_says_so(open_page: Opener, page: Page) -> None:
     broken = open_page()
-    broken.route("**/words.js", lambda route: route.abort())
+    broken.route("**/i18n.js", lambda route: route.abort())
     broken.reload()
     expect(broken.get_by_role("alert")).to_contain_text("could not be loaded whole")

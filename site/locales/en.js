@@ -16,40 +16,40 @@ export default {
   collins: "NASA, about 1999, public domain",
   api: "API",
 
-  visitTitle: "Photos of this visit",
-  visitHint: "They are in this page only, and gone when it is reloaded.",
+  resultsTitle: "Photos of this visit",
+  resultsHint: "They are in this page only, and gone when it is reloaded.",
   cancelAll: "Cancel all",
   removeAll: "Remove all",
   allJson: "All as JSON",
   allCsv: "All as CSV",
-  pending: (done, total) => `${done} of ${total} done`,
+  pending: (/** @type {number} */ done, /** @type {number} */ total) => `${done} of ${total} done`,
 
   waiting: "Waiting for its turn",
   preparing: "Scaling it down…",
-  looking: "Looking…",
+  predicting: "Looking…",
   cancelled: "Cancelled. It was not looked at.",
-  again: "Try again",
+  retry: "Try again",
   cancel: "Cancel",
   remove: "Remove",
-  cancelOf: (name) => `Cancel ${name}`,
-  removeOf: (name) => `Remove ${name}`,
+  cancelOf: (/** @type {string} */ name) => `Cancel ${name}`,
+  removeOf: (/** @type {string} */ name) => `Remove ${name}`,
 
   saveJson: "JSON",
   saveCsv: "CSV",
   savePng: "Photo with boxes",
-  sentStripped: (width, height, size) => `Sent: ${width} × ${height} pixels, ${size}, without metadata`,
-  sentAsItIs: (size) => `Sent as it is, ${size}, with its metadata: this browser cannot scale it down`,
+  sentStripped: (/** @type {string} */ width, /** @type {string} */ height, /** @type {string} */ size) => `Sent: ${width} × ${height} pixels, ${size}, without metadata`,
+  sentAsItIs: (/** @type {string} */ size) => `Sent as it is, ${size}, with its metadata: this browser cannot scale it down`,
 
-  photoOf: (name) => `The photo ${name}`,
-  faces: (count, listed) =>
+  photoOf: (/** @type {string} */ name) => `The photo ${name}`,
+  faces: (/** @type {number} */ count, /** @type {number} */ listed) =>
     (count === 1 ? "One face" : `${count} faces`) +
     (count > listed ? `; the largest ${listed} are answered` : ""),
-  looks: (years, low, high) => `looks about ${years} (${low} to ${high})`,
-  about: (years) => `≈ ${years}`,
-  face: (number, looks) => `Face ${number}: ${looks}`,
+  age: (/** @type {string} */ years, /** @type {string} */ low, /** @type {string} */ high) => `looks about ${years} (${low} to ${high})`,
+  approximately: (/** @type {string} */ years) => `≈ ${years}`,
+  face: (/** @type {number} */ number, /** @type {string} */ age) => `Face ${number}: ${age}`,
   gender: {
-    female: (probability) => `perceived as female (${probability})`,
-    male: (probability) => `perceived as male (${probability})`,
+    female: (/** @type {string} */ probability) => `perceived as female (${probability})`,
+    male: (/** @type {string} */ probability) => `perceived as male (${probability})`,
     uncertain: () => "perceived gender: not sure",
   },
   hints: {
@@ -60,7 +60,7 @@ export default {
     wide: "Hard to tell: the range is wide.",
   },
 
-  failures: {
+  errors: {
     noFace: "No face was found. Try a photo with a face that looks towards the camera and is not too small.",
     tooLarge: "This photo is too large to send, and this browser cannot scale it down. Save it smaller, as JPEG, and choose that.",
     notPhoto: "This file cannot be read as a photo. Choose a JPEG, PNG, WebP or AVIF.",
@@ -76,18 +76,18 @@ export default {
     nothingDropped: "No file was in what you dropped. Save the picture first, then drop the file.",
   },
   retrying: {
-    throttled: (seconds) => `Too many photos are waiting at the service. Trying again in ${seconds}.`,
-    unavailable: (seconds) => `The service is not ready yet. Trying again in ${seconds}.`,
+    throttled: (/** @type {string} */ seconds) => `Too many photos are waiting at the service. Trying again in ${seconds}.`,
+    unavailable: (/** @type {string} */ seconds) => `The service is not ready yet. Trying again in ${seconds}.`,
   },
 
   cameraTitle: "Camera",
   takePhoto: "Take photo",
   otherCamera: "Other camera",
   close: "Close",
-  cameraName: (time) => `Camera ${time}`,
-  pastedName: (time) => `Pasted ${time}`,
+  cameraName: (/** @type {string} */ time) => `Camera ${time}`,
+  pastedName: (/** @type {string} */ time) => `Pasted ${time}`,
   cameraStarting: "Waiting for the camera. Your browser may ask you to allow it.",
-  cameraFailures: {
+  cameraErrors: {
     denied: "The camera is not allowed for this page. Allow it in the browser's address bar, then open it again.",
     missing: "No camera was found. Connect one and open it again, or choose a photo.",
     busy: "The camera cannot be started: another program may be using it. Close that and open it again.",
@@ -95,16 +95,19 @@ export default {
 
   aboutTitle: "How far to trust it",
   impression: "An apparent age is an impression that a face gives, learnt from labels that were themselves estimates. It says nothing of how old anyone is.",
-  figures: ({ faces, holds, promised, error }) =>
-    `On ${faces} faces that no step of training saw, the range held for ${holds} (${promised} are promised), and the age was off by ${error} years on average. On photos of other kinds expect more.`,
+  figures: (
+    /** @type {Record<"faces" | "coverage" | "promised" | "error", string>} */
+    { faces, coverage, promised, error },
+  ) =>
+    `On ${faces} faces that no step of training saw, the range held for ${coverage} (${promised} are promised), and the age was off by ${error} years on average. On photos of other kinds expect more.`,
   figuresMissing: "The model's figures could not be loaded. Reload the page to try again.",
   bandsCaption: "By age, on faces that no step of training saw",
   bandAge: "Age",
   bandFaces: "Faces",
   bandError: "Years off, on average",
-  bandHolds: "Range holds",
-  band: (from, to) => `${from} to ${to}`,
+  bandCoverage: "Range holds",
+  band: (/** @type {string} */ from, /** @type {string} */ to) => `${from} to ${to}`,
   misuse: "For play and for anonymous statistics. Not for age checks, not for identifying anyone, not for any decision about a person.",
   notKept: "Photos are not kept, not looked at by anyone and not used for training. This page asks no other host for anything and sets no cookie.",
-  model: (name, version) => `Model ${name}, version ${version}.`,
+  model: (/** @type {string} */ name, /** @type {string} */ version) => `Model ${name}, version ${version}.`,
 };

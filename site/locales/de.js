@@ -1,4 +1,5 @@
 // Alles, was die Seite sagt, auf Deutsch.
+/** @type {import("../i18n.js").Messages} */
 export default {
   direction: "ltr",
 
@@ -15,8 +16,8 @@ export default {
   collins: "NASA, um 1999, gemeinfrei",
   api: "API (englisch)",
 
-  visitTitle: "Fotos dieses Besuchs",
-  visitHint: "Sie sind nur auf dieser Seite und weg, sobald sie neu geladen wird.",
+  resultsTitle: "Fotos dieses Besuchs",
+  resultsHint: "Sie sind nur auf dieser Seite und weg, sobald sie neu geladen wird.",
   cancelAll: "Alle abbrechen",
   removeAll: "Alle entfernen",
   allJson: "Alle als JSON",
@@ -25,9 +26,9 @@ export default {
 
   waiting: "Wartet, bis es an der Reihe ist",
   preparing: "Wird verkleinert …",
-  looking: "Wird angesehen …",
+  predicting: "Wird angesehen …",
   cancelled: "Abgebrochen. Es wurde nicht angesehen.",
-  again: "Noch einmal versuchen",
+  retry: "Noch einmal versuchen",
   cancel: "Abbrechen",
   remove: "Entfernen",
   cancelOf: (name) => `${name} abbrechen`,
@@ -43,9 +44,9 @@ export default {
   faces: (count, listed) =>
     (count === 1 ? "Ein Gesicht" : `${count} Gesichter`) +
     (count > listed ? `; die größten ${listed} sind beantwortet` : ""),
-  looks: (years, low, high) => `wirkt wie etwa ${years} (${low} bis ${high})`,
-  about: (years) => `≈ ${years}`,
-  face: (number, looks) => `Gesicht ${number}: ${looks}`,
+  age: (years, low, high) => `wirkt wie etwa ${years} (${low} bis ${high})`,
+  approximately: (years) => `≈ ${years}`,
+  face: (number, age) => `Gesicht ${number}: ${age}`,
   gender: {
     female: (probability) => `wirkt weiblich (${probability})`,
     male: (probability) => `wirkt männlich (${probability})`,
@@ -59,7 +60,7 @@ export default {
     wide: "Schwer zu sagen: Die Spanne ist weit.",
   },
 
-  failures: {
+  errors: {
     noFace: "Kein Gesicht gefunden. Versuchen Sie ein Foto, auf dem ein Gesicht zur Kamera blickt und nicht zu klein ist.",
     tooLarge: "Dieses Foto ist zu groß zum Senden, und dieser Browser kann es nicht verkleinern. Speichern Sie es kleiner, als JPEG, und wählen Sie das aus.",
     notPhoto: "Diese Datei lässt sich nicht als Foto lesen. Wählen Sie ein JPEG, PNG, WebP oder AVIF.",
@@ -86,7 +87,7 @@ export default {
   cameraName: (time) => `Kamera ${time}`,
   pastedName: (time) => `Eingefügt ${time}`,
   cameraStarting: "Wartet auf die Kamera. Vielleicht fragt Ihr Browser, ob Sie sie erlauben.",
-  cameraFailures: {
+  cameraErrors: {
     denied: "Die Kamera ist für diese Seite nicht erlaubt. Erlauben Sie sie in der Adresszeile des Browsers und öffnen Sie sie noch einmal.",
     missing: "Keine Kamera gefunden. Schließen Sie eine an und öffnen Sie sie noch einmal, oder wählen Sie ein Foto aus.",
     busy: "Die Kamera startet nicht: Vielleicht benutzt sie ein anderes Programm. Schließen Sie es und öffnen Sie sie noch einmal.",
@@ -94,14 +95,14 @@ export default {
 
   aboutTitle: "Wie weit man dem trauen kann",
   impression: "Ein scheinbares Alter ist ein Eindruck, den ein Gesicht macht, gelernt aus Angaben, die selbst geschätzt waren. Es sagt nicht, wie alt jemand ist.",
-  figures: ({ faces, holds, promised, error }) =>
-    `Bei ${faces} Gesichtern, die kein Schritt des Trainings sah, lag das Alter zu ${holds} in der Spanne (versprochen sind ${promised}) und im Mittel um ${error} Jahre daneben. Bei anderen Arten von Fotos ist mehr zu erwarten.`,
+  figures: ({ faces, coverage, promised, error }) =>
+    `Bei ${faces} Gesichtern, die kein Schritt des Trainings sah, lag das Alter zu ${coverage} in der Spanne (versprochen sind ${promised}) und im Mittel um ${error} Jahre daneben. Bei anderen Arten von Fotos ist mehr zu erwarten.`,
   figuresMissing: "Die Zahlen zum Modell ließen sich nicht laden. Laden Sie die Seite neu, um es noch einmal zu versuchen.",
   bandsCaption: "Nach Alter, bei Gesichtern, die kein Schritt des Trainings sah",
   bandAge: "Alter",
   bandFaces: "Gesichter",
   bandError: "Jahre daneben, im Mittel",
-  bandHolds: "Spanne stimmt",
+  bandCoverage: "Spanne stimmt",
   band: (from, to) => `${from} bis ${to}`,
   misuse: "Zum Spielen und für anonyme Statistik. Nicht für Alterskontrollen, nicht um jemanden zu erkennen, nicht für Entscheidungen über Menschen.",
   notKept: "Fotos werden nicht aufbewahrt, von niemandem angesehen und nicht zum Training benutzt. Diese Seite fragt keinen anderen Server und setzt kein Cookie.",

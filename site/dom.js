@@ -1,0 +1,21 @@
+// Elements of the page, typed, and sure to be there.
+
+/**
+ * @template {Element} T
+ * @param {string} selector
+ * @param {new () => T} type
+ * @param {ParentNode} root
+ * @returns {T} the first that fits
+ * @throws {Error} where there is none, or one of another type: index.html and the scripts disagree
+ */
+export function find(selector, type, root = document) {
+  const element = root.querySelector(selector);
+  if (element instanceof type) return element;
+  throw new Error(`The page has no ${type.name} ${selector}.`);
+}
+
+/** @param {string} selector of a template  @returns {HTMLElement} a copy of its only element */
+export function clone(selector) {
+  const { content } = find(selector, HTMLTemplateElement);
+  return find("*", HTMLElement, /** @type {DocumentFragment} */ (content.cloneNode(true)));
+}

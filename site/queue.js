@@ -1,0 +1,176 @@
+// The photos of this visit: they are predicted one by one and shown newest first, and nowhere else.
+
+import { find } from "./dom.js";
+import { predict } from "./engine/remote.js";
+import { PhotoError } from "./errors.js";
+import { download } from "./export.js";
+import { formatAge, formatGender, formatSeconds, messages } from "./i18n.js";
+import { PhotoCard } from "./photo-card.js";
+import { prepare } from "./prepare.js";
+import { isTransient, retryDelay } from "./retry.js";
+
+/** @import { Prediction } from "./engine/engine.d.ts" */
+
+const section = find("#results", HTMLElement);
+const list = find("#photos", HTMLElement, section);
+const announcer = find("#announcer", HTMLElement);
+const pending = find("#pending", HTMLElement, section);
+const pendingBar = find("#pending-bar", HTMLProgressElement, section);
+const pendingText = find("#pending-text", HTMLElement, section);
+const exports = find("#exports", HTMLElement, section);
+
+/** @type {Set<PhotoCard>} */
+const cards = new Set();
+/** Those not predicted yet. @type {PhotoCard[]} */
+const queue = [];
+/** How many were queued since the queue was last empty. */
+let queued = 0;
+let running = false;
+
+/**
+ * Puts photos at the end of the queue.
+ * @param {File[]} files
+ * @param {string} credit of whom the photos are, if not the visitor's
+ */
+export function add(files, credit) {
+  const before = list.firstElementChild;
+  for (const file of files) {
+    const card = new PhotoCard(file, credit, { retry: enqueue, remove, cancelled: showTotals });
+    cards.add(card);
+    list.insertBefore(card.element, before);
+    enqueue(card);
+  }
+  section.hidden = false;
+  section.scrollIntoView();
+}
+
+/** @param {PhotoCard} card */
+function enqueue(card) {
+  queue.push(card);
+  queued += 1;
+  card.showWaiting();
+  showTotals();
+  run();
+}
+
+async function run() {
+  if (running) return;
+  running = true;
+  while (queue.length) {
+    await process(queue[0]);
+    queue.shift();
+    showTotals();
+  }
+  queued = 0;
+  running = false;
+}
+
+/** @param {PhotoCard} card */
+async function process(card) {
+  const { signal } = card;
+  try {
+    signal.throwIfAborted();
+    card.showProgress(messages.preparing);
+    const photo = await prepare(card.file);
+    signal.throwIfAborted();
+    const prediction = await predictWithRetries(photo.blob, card);
+    if (!prediction.faces.length) throw new PhotoError("noFace");
+    await card.showPrediction(photo, prediction);
+    announce(card, describe(prediction));
+  } catch (error) {
+    if (signal.aborted) return;
+    if (!(error instanceof PhotoError)) console.error(error);
+    const kind = error instanceof PhotoError ? error.kind : "pageError";
+    card.showError(kind);
+    announce(card, messages.errors[kind]);
+  }
+}
+
+/**
+ * @param {Blob} photo
+ * @param {PhotoCard} card
+ */
+async function predictWithRetries(photo, card) {
+  const { signal } = card;
+  for (let attempt = 1; ; attempt += 1) {
+    card.showProgress(messages.predicting);
+    try {
+      return await predict(photo, signal);
+    } catch (error) {
+      if (!(error instanceof PhotoError) || !isTransient(error.kind)) throw error;
+      const retrying = messages.retrying[error.kind];
+      let left = retryDelay(error, attempt);
+      if (!left) throw error;
+      announce(card, retrying(formatSeconds(left)));
+      for (; left > 0; left -= 1) {
+        card.showRetrying(retrying(formatSeconds(left)));
+        await delay(1000, signal);
+      }
+    }
+  }
+}
+
+/**
+ * @param {number} milliseconds
+ * @param {AbortSignal} signal
+ * @returns {Promise<void>}
+ */
+function delay(milliseconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
+}
+
+/** For screen readers. @param {Prediction} prediction */
+function describe({ faces, faces_found: found }) {
+  const each = faces.map(
+    ({ age, gender }, i) => `${messages.face(i + 1, formatAge(age))}, ${formatGender(gender)}.`,
+  );
+  return `${messages.faces(found, faces.length)}. ${each.join(" ")}`;
+}
+
+/**
+ * @param {PhotoCard} card
+ * @param {string} sentence
+ */
+function announce(card, sentence) {
+  announcer.textContent = `${card.file.name}: ${sentence}`;
+}
+
+/** @param {PhotoCard} card */
+function remove(card) {
+  cards.delete(card);
+  card.discard();
+  showTotals();
+  section.hidden = !cards.size;
+  find(cards.size ? "#results h2" : "#image", HTMLElement).focus();
+}
+
+function showTotals() {
+  const left = queue.filter(({ signal }) => !signal.aborted).length;
+  pending.hidden = queued < 2 || !left;
+  Object.assign(pendingBar, { max: queued, value: queued - left });
+  pendingText.textContent = messages.pending(queued - left, queued);
+  exports.hidden = results().length < 2;
+}
+
+const results = () => [...cards].flatMap(({ result }) => result ?? []);
+
+find("#cancel-all", HTMLElement, section).addEventListener("click", () => {
+  for (const card of queue) card.cancel();
+});
+find("#remove-all", HTMLElement, section).addEventListener("click", () => {
+  for (const card of cards) {
+    card.cancel();
+    remove(card);
+  }
+});
+for (const format of ["json", "csv"]) {
+  find(`[data-export-all=${format}]`, HTMLElement, section).addEventListener("click", () => {
+    download(format, results(), "apparent");
+  });
+}
