@@ -60,6 +60,9 @@ def predict(args: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     photos = list(find_photos(args.paths))
+    if args.output is not None and (args.output.is_dir() or not args.output.parent.is_dir()):
+        print(f"error: {args.output} cannot be written: name a file in a folder.", file=sys.stderr)
+        return 2
     failed = 0
     with ExitStack() as stack:
         file = sys.stdout
@@ -104,7 +107,13 @@ def main() -> int:
     if args.command is None:
         parser.print_help()
         return 2
-    return predict(args)
+    try:
+        return predict(args)
+    except BrokenPipeError:  # whoever read our answers has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

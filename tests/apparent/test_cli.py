@@ -101,3 +101,19 @@ def test_a_missing_file_is_reported(path: str) -> None:
     assert result.returncode == 1
     assert json.loads(result.stdout) == []
     assert f"skipped {path}: No such file" in result.stderr
+
+
+def test_a_reader_that_has_enough_is_no_failure_to_explain() -> None:
+    photos = " ".join([str(SAMPLES / "grace_hopper.jpg")] * 3)
+    command = f"{ROOT / 'scripts' / 'predict'} --format json {photos} | head -1"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert result.stdout == "[\n"
+    assert "Traceback" not in result.stderr
+
+
+def test_an_output_that_cannot_be_a_file_is_told_before_the_work(tmp_path: Path) -> None:
+    for out in (tmp_path, tmp_path / "missing" / "faces.csv"):
+        result = run(SAMPLES / "grace_hopper.jpg", "--format", "csv", "--output", out)
+        assert result.returncode == 2
+        assert "cannot be written" in result.stderr
+    assert list(tmp_path.iterdir()) == []
