@@ -1,7 +1,7 @@
 // The photos of this visit: they are predicted one by one and shown newest first, and nowhere else.
 
 import { find } from "./dom.js";
-import { predict } from "./engine/remote.js";
+import * as remote from "./engine/remote.js";
 import { PhotoError } from "./errors.js";
 import { download } from "./export.js";
 import { formatAge, formatGender, formatSeconds, messages } from "./i18n.js";
@@ -9,7 +9,10 @@ import { PhotoCard } from "./photo-card.js";
 import { prepare } from "./prepare.js";
 import { isTransient, retryDelay } from "./retry.js";
 
-/** @import { Prediction } from "./engine/engine.d.ts" */
+/** @import { Engine, Prediction } from "./engine/engine.d.ts" */
+
+/** @type {Engine} */
+const engine = remote;
 
 const section = find("#results", HTMLElement);
 const list = find("#photos", HTMLElement, section);
@@ -95,7 +98,7 @@ async function predictWithRetries(photo, card) {
   for (let attempt = 1; ; attempt += 1) {
     card.showProgress(messages.predicting);
     try {
-      return await predict(photo, signal);
+      return await engine.predict(photo, signal);
     } catch (error) {
       if (!(error instanceof PhotoError) || !isTransient(error.kind)) throw error;
       const retrying = messages.retrying[error.kind];

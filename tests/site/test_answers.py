@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apparent.bulk.sinks import COLUMNS
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from apparent.bulk.sinks import COLUMNS
 from tests.conftest import SAMPLES
 from tests.site.conftest import Opener, answer, answering, choose, face, place
 

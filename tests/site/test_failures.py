@@ -132,17 +132,31 @@ def test_a_service_with_too_much_to_do_is_asked_again(
     expect(page.locator(".photo .state")).to_have_text("One face.")
 
 
-def test_a_service_that_stays_busy_is_left_alone(page: Page) -> None:
+@pytest.mark.parametrize(
+    ("status", "retry_after", "delays"),
+    [(429, "1", [2, 4, 8]), (503, "30", [30, 30, 30]), (503, "3600", [])],
+)
+def test_a_service_that_stays_busy_is_left_alone(
+    page: Page, status: int, retry_after: str, delays: list[int]
+) -> None:
     asked: list[Route] = []
 
-    def throttle(route: Route) -> None:
+    def refuse(route: Route) -> None:
         asked.append(route)
-        route.fulfill(status=429, headers={"Retry-After": "1"})
+        route.fulfill(status=status, headers={"Retry-After": retry_after})
 
-    page.route(PREDICT, throttle)
+    page.route(PREDICT, refuse)
+    page.clock.install(time=0)
+    page.clock.pause_at(60)  # from now on time passes where the test says so
     choose(page, HOPPER)
+    for attempt, delay in enumerate(delays, start=1):
+        expect(page.locator(".photo .state")).to_contain_text(f"Trying again in {delay} seconds")
+        assert len(asked) == attempt
+        page.clock.run_for(1000 * delay - 1)
+        expect(page.locator(".photo .state")).to_contain_text("Trying again in 1 second.")
+        page.clock.run_for(1)
     fails(page, "Try again in a minute.", again=True)
-    assert len(asked) == 4
+    assert len(asked) == len(delays) + 1
 
 
 def test_a_photo_can_be_cancelled_while_it_is_looked_at_or_waits(page: Page) -> None:
