@@ -5,9 +5,9 @@ infra/settings.py has.
 """
 
 import argparse
+import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,7 +27,6 @@ INFRA: Final = ROOT / "infra"
 OUT: Final = INFRA / "cdk.out"
 PORTRAIT: Final = ROOT / "site" / "samples" / "grace_hopper.jpg"
 _BOOTSTRAP: Final = "/cdk-bootstrap/hnb659fds/version"
-_OLDEST_NODE: Final = 18
 _ATTEMPTS: Final = 5
 
 
@@ -37,15 +36,11 @@ class DeployError(RuntimeError):
 
 def cdk_program() -> str:
     """The pinned CDK command line, installed where it is not yet."""
-    node = shutil.which("node")
-    version = _output([node, "--version"]).removeprefix("v") if node else "0"
-    if int(version.partition(".")[0]) < _OLDEST_NODE:
-        raise DeployError(f"Node.js {_OLDEST_NODE} or newer is needed for the CDK. Install it.")
     wanted = json.loads((INFRA / "package.json").read_text())["dependencies"]["aws-cdk"]
     installed = INFRA / "node_modules" / "aws-cdk" / "package.json"
     if not installed.exists() or json.loads(installed.read_text())["version"] != wanted:
-        npm = shutil.which("npm") or "npm"
         quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
+        npm = Path(sys.executable).parent / "npm"
         subprocess.run([npm, "ci", *quiet], cwd=INFRA, stdout=sys.stderr, check=True)
     return str(INFRA / "node_modules" / ".bin" / "cdk")
 
@@ -112,29 +107,28 @@ def _answer(request: str | urllib.request.Request) -> Any:
     raise DeployError(f"{address} does not answer as it should: {problem}.")
 
 
-def remove_assets(session: boto3.Session, number: str, region: str) -> None:
-    """Deletes what the CDK had stored for the stack: the image, the zipped folders, its logs."""
+def functions_of(session: boto3.Session, stack: str) -> list[str]:
+    """The names of a stack's Lambda functions, the CDK's own included."""
+    pages = session.client("cloudformation").get_paginator("list_stack_resources")
+    try:
+        return [
+            resource["PhysicalResourceId"]
+            for page in pages.paginate(StackName=stack)
+            for resource in page["StackResourceSummaries"]
+            if resource["ResourceType"] == "AWS::Lambda::Function"
+        ]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":  # of a stack that does not exist
+            raise
+        return []
 
-    def filled(text: str) -> str:
-        return text.replace("${AWS::AccountId}", number).replace("${AWS::Region}", region)
 
-    for path in OUT.glob("*.assets.json"):
-        assets = json.loads(path.read_text())
-        for image in assets.get("dockerImages", {}).values():
-            for place in image["destinations"].values():
-                session.client("ecr").batch_delete_image(
-                    repositoryName=filled(place["repositoryName"]),
-                    imageIds=[{"imageTag": place["imageTag"]}],
-                )
-        for file in assets.get("files", {}).values():
-            for place in file["destinations"].values():
-                bucket = session.resource("s3").Bucket(filled(place["bucketName"]))
-                bucket.object_versions.filter(Prefix=place["objectKey"]).delete()
+def remove_logs(session: boto3.Session, functions: list[str]) -> None:
+    """Deletes what functions that are gone have logged, in groups that Lambda made itself."""
     logs = session.client("logs")
-    stack = _stack()
-    groups = logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{stack}-")["logGroups"]
-    for group in groups:
-        logs.delete_log_group(logGroupName=group["logGroupName"])
+    for function in functions:
+        with contextlib.suppress(logs.exceptions.ResourceNotFoundException):
+            logs.delete_log_group(logGroupName=f"/aws/lambda/{function}")
 
 
 def _model_version(arguments: list[str]) -> str:
@@ -148,10 +142,6 @@ def _stack() -> str:
     artifacts = json.loads((OUT / "manifest.json").read_text())["artifacts"]
     (stack,) = (n for n, a in artifacts.items() if a["type"] == "aws:cloudformation:stack")
     return str(stack)
-
-
-def _output(command: list[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def deploy(program: str, profile: str | None, arguments: list[str]) -> None:
@@ -174,11 +164,12 @@ def deploy(program: str, profile: str | None, arguments: list[str]) -> None:
 
 
 def destroy(program: str, profile: str | None, arguments: list[str]) -> None:
-    """Removes the stack and what the CDK had stored for it."""
-    session, number, region = account(profile)
+    """Removes the stack and the logs of its functions."""
+    session, _, _ = account(profile)
     cdk(program, "synth", "--quiet", *arguments)
+    functions = functions_of(session, _stack())
     cdk(program, "destroy", "--force", *arguments)
-    remove_assets(session, number, region)
+    remove_logs(session, functions)
     kept = [
         name
         for name, found in json.loads((OUT / f"{_stack()}.template.json").read_text())[
@@ -187,8 +178,8 @@ def destroy(program: str, profile: str | None, arguments: list[str]) -> None:
         if found.get("DeletionPolicy") == "Retain"
     ]
     print(
-        "Removed, with the image and archives of this version. Those of earlier ones stay in the "
-        "CDK's own storage until `cdk gc --unstable=gc` is run."
+        "Removed, with its logs. The image and the archives stay in the CDK's own storage, which "
+        "other stacks share, until `cdk gc --unstable=gc` is run."
     )
     if kept:
         print(f"Kept, as asked: {', '.join(kept)}.")

@@ -3,11 +3,20 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from apparent.model import EMBEDDED, MANIFEST
-from scripts.commands.deploy import INFRA, DeployError, cdk_program, smoke
+from scripts.commands.deploy import (
+    INFRA,
+    DeployError,
+    cdk_program,
+    functions_of,
+    remove_logs,
+    smoke,
+)
 from tests.conftest import ROOT
 
 
@@ -65,6 +74,45 @@ def test_a_running_service_is_tried_out(server: str) -> None:
 def test_another_model_than_the_one_sent_is_noticed(server: str) -> None:
     with pytest.raises(DeployError, match="0123456789ab was sent"):
         smoke(server, "0123456789ab")
+
+
+def test_logs_of_another_stack_stay(s3: Any) -> None:
+    del s3  # AWS's other services are empty, too
+    session, logs = boto3.Session(), boto3.client("logs")
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    role = {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]}}
+    helper = {
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+        "Code": {"ZipFile": "def handler(event, context): pass"},
+    }
+    template = {
+        "Resources": {
+            "Role": {"Type": "AWS::IAM::Role", "Properties": role},
+            "Helper": {"Type": "AWS::Lambda::Function", "Properties": helper},
+        }
+    }
+    functions = {}
+    for stack in ("Apparent", "Apparent-staging"):
+        boto3.client("cloudformation").create_stack(
+            StackName=stack, TemplateBody=json.dumps(template)
+        )
+        (functions[stack],) = functions_of(session, stack)
+        logs.create_log_group(logGroupName=f"/aws/lambda/{functions[stack]}")
+    assert functions["Apparent-staging"].startswith("Apparent-")
+    remove_logs(session, [functions["Apparent"], "Apparent-never-called"])
+    (left,) = logs.describe_log_groups()["logGroups"]
+    assert left["logGroupName"] == f"/aws/lambda/{functions['Apparent-staging']}"
+
+
+def test_a_stack_that_does_not_exist_has_no_functions(s3: Any) -> None:
+    del s3
+    assert functions_of(boto3.Session(), "Apparent") == []
 
 
 def test_the_lock_of_the_cdk_s_program_names_no_address() -> None:
