@@ -29,9 +29,13 @@ def _finetune(args: argparse.Namespace) -> None:
     from training.finetune import finetune
 
     chosen = recipe.load(args.recipe, recipe.Recipe)
+    if args.seed is not None:
+        chosen = chosen.model_copy(
+            update={"seed": args.seed, "name": f"{chosen.name}-seed{args.seed}"}
+        )
     out = args.runs / chosen.name
     with parallel.workers() as workers:
-        weights = finetune(chosen, args.chips, args.gender_chips, out, workers)
+        weights = finetune(chosen, args.data, out, workers)
         if workers.first:
             print(f"weights: {weights}")
 
@@ -42,7 +46,7 @@ def _pretrain(args: argparse.Namespace) -> None:
 
     chosen = recipe.load(args.recipe, recipe.PretrainRecipe)
     with parallel.workers() as workers:
-        weights = pretrain(chosen, args.chips, args.runs / chosen.name, workers)
+        weights = pretrain(chosen, args.data, args.runs / chosen.name, workers)
         if workers.first:
             print(f"weights: {weights}")
 
@@ -152,14 +156,14 @@ def _learning(steps: Any) -> None:
 
     step = steps.add_parser("pretrain", help="chips without labels -> weights to start from")
     step.add_argument("recipe", type=Path)
-    step.add_argument("--chips", type=Path, nargs="+", default=[Path("runs/data/utkface")])
+    step.add_argument("--data", type=Path, default=Path("runs/data"), help="prepared sets")
     step.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs")
     step.set_defaults(run=_pretrain)
 
     step = steps.add_parser("finetune", help="chips -> weights")
     step.add_argument("recipe", type=Path)
-    step.add_argument("--chips", type=Path, default=Path("runs/data/utkface"))
-    step.add_argument("--gender-chips", type=Path, default=Path("runs/data/celeba"))
+    step.add_argument("--data", type=Path, default=Path("runs/data"), help="prepared sets")
+    step.add_argument("--seed", type=int, help="in place of the recipe's; the run's name tells it")
     step.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs")
     step.set_defaults(run=_finetune)
 

@@ -1,12 +1,11 @@
-"""Fine-tunes the network on prepared chips; resumes after a kill.
+"""Fine-tunes the network on prepared sets; resumes after a kill.
 
-    python -m training finetune training/recipes/vits14-140.toml --chips runs/data/utkface
+    python -m training finetune training/recipes/vits14-140.toml --data runs/data
 
-Writes `training.checkpoint.RunFolder`'s files to runs/<recipe name>/; model.pt holds the averaged
-weights.
+Writes `training.checkpoint.RunFolder`'s files and run.json to runs/<recipe name>/; model.pt holds
+the averaged weights.
 """
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,75 +15,87 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from apparent.ages import median_age
-from training import dataset, loop, model
+from training import loop, model, provenance
 from training._timm import timm
-from training.augment import DRAWS, augment, to_float
 from training.checkpoint import RunFolder
-from training.dataset import Dataset
+from training.data.augment import DRAWS, augment, to_float
+from training.data.dataset import LABELS, Faces, read_faces
+from training.data.labels import FEMALE, UNKNOWN, read_labels
 from training.losses import age_gender_loss, targets
 from training.parallel import Workers
-from training.recipe import Recipe
+from training.recipe import Recipe, Source
 
 
-def finetune(recipe: Recipe, chips: Path, gender_chips: Path, out: Path, workers: Workers) -> Path:
-    """Runs the recipe, from its last finished epoch on, and returns the path of the weights."""
-    device = workers.device
+def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
+    """Runs the recipe, from its last checkpoint on, and returns the path of the weights."""
+    device, schedule = workers.device, recipe.schedule
     teacher = Path(recipe.teacher) if recipe.teacher else None
-    train = dataset.read(chips, recipe.train_splits, settle=True, teacher=teacher)
-    val = dataset.read(chips, ("val",))
-    if recipe.gender_faces:
-        extra = dataset.read_genders(gender_chips, recipe.gender_faces, recipe.seed, teacher)
-        train = dataset.joined(train, extra)
+    faces = read_faces(data, recipe.sources, recipe.train_splits, merge=True, teacher=teacher)
+    held_out = _validation_sets(recipe, data)
     torch.manual_seed(recipe.seed)
     net = model.build(recipe.model).to(device)
+    optimizer = loop.adamw(net.backbone, list(net.head.named_parameters()), schedule)
     average = timm.utils.ModelEmaV3(  # at first the plain mean of all steps so far
-        net, decay=recipe.schedule.ema_decay, use_warmup=True, warmup_power=1.0
+        net, decay=schedule.ema_decay, use_warmup=True, warmup_power=1.0
     )
     shared = workers.share(net)
-    optimizer = torch.optim.AdamW(_parameter_groups(net, recipe))
-    scheduler = loop.one_cycle(optimizer, recipe.schedule, len(train))
+    scheduler = loop.one_cycle(optimizer, schedule, faces.per_epoch)
     parts: dict[str, Any] = {
         "net": net,
         "average": average,
         "optimizer": optimizer,
         "scheduler": scheduler,
     }
-    run = RunFolder(out, recipe.model_dump_json(), parts)
-    for epoch in range(run.resume(device), recipe.schedule.epochs):
-        if epoch >= recipe.schedule.epochs - recipe.schedule.full_token_epochs:
+    run = RunFolder(out, recipe, parts)
+    progress = run.resume(device)
+    if workers.first:
+        provenance.record(out, recipe, data, faces.counts, run.seconds())
+    while progress.epochs < schedule.epochs:
+        epoch = progress.epochs
+        if epoch >= schedule.epochs - schedule.full_token_epochs:
             net.see_all_patches()
-        started = time.monotonic()
-        draws = loop.Draws(recipe.seed, epoch, len(train), DRAWS)
+        order = faces.epoch(recipe.seed, epoch)
+        draws = loop.Draws(recipe.seed, epoch, len(order), DRAWS)
         net.train()
 
-        def loss_of(indices: NDArray[np.int64], draws: loop.Draws = draws) -> Tensor:
+        def loss_of(
+            places: NDArray[np.int64],
+            order: NDArray[np.int64] = order,
+            draws: loop.Draws = draws,
+        ) -> Tensor:
+            chosen = order[places]
+
             def of(array: NDArray[Any]) -> Tensor:
-                return torch.from_numpy(array[indices]).to(device)
+                return torch.from_numpy(array[chosen]).to(device)
 
-            size, jitter = recipe.model.image_size, draws.of(indices, device)
-            pixels = augment(of(train.chips), size, recipe.augment, jitter)
-            taught = None if train.taught is None else of(train.taught)
+            chips = torch.from_numpy(faces.chips(chosen)).to(device)
+            jitter = draws.of(places, device)
+            pixels = augment(chips, recipe.model.image_size, recipe.augment, jitter)
             age_logits, female_logits = predict(shared, pixels, recipe)
-            ages, female = of(train.ages), of(train.female)
-            right = targets(ages, female, taught, age_logits.shape[1], recipe.loss)
-            return age_gender_loss(age_logits, female_logits, *right, recipe.loss)
+            labels = of(faces.age_low), of(faces.age_high), of(faces.genders)
+            soft = None if faces.soft is None else of(faces.soft)
+            right = targets(*labels, soft, age_logits.shape[1], recipe.loss)
+            return age_gender_loss(age_logits, female_logits, right, recipe.loss)
 
-        loss = loop.train_epoch(
+        figures = loop.train_epoch(
             recipe,
-            epoch,
-            len(train),
+            progress,
+            faces.per_epoch,
             shared,
             loss_of,
             optimizer,
             scheduler,
             workers,
+            run,
             after_step=lambda: average.update(net, step=scheduler.last_epoch),
         )
-        seconds = time.monotonic() - started
+        progress = progress.next_epoch()
         if workers.first:
-            figures = validate(average.module, val, recipe, device)
-            figures = {"loss": loss, "seconds": seconds, **figures}
-            run.finish_epoch(epoch + 1, figures, average.module.state_dict())
+            for name, some in held_out.items():
+                found = validate(average.module, some, recipe, device)
+                figures |= {f"{name}_{figure}": value for figure, value in found.items()}
+            run.finish_epoch(progress, figures, average.module.state_dict())
+            provenance.record(out, recipe, data, faces.counts, run.seconds())
     return run.weights
 
 
@@ -95,36 +106,49 @@ def predict(net: nn.Module, pixels: Tensor, recipe: Recipe) -> tuple[Tensor, Ten
     return age_logits.float(), female_logits.float()
 
 
-@torch.no_grad()
-def validate(
-    net: nn.Module, faces: Dataset, recipe: Recipe, device: torch.device
-) -> dict[str, float]:
-    """Mean absolute error of the median age (years) and gender accuracy, uncalibrated."""
-    net.eval()
-    ages, female = [], []
-    for start in range(0, len(faces), 128):
-        chips = torch.from_numpy(faces.chips[start : start + 128]).to(device)
-        age_logits, female_logits = predict(net, to_float(chips, recipe.model.image_size), recipe)
-        ages.append(median_age(age_logits.softmax(dim=1).cpu().numpy()))
-        female.append((female_logits > 0).cpu().numpy())
+def _validation_sets(recipe: Recipe, data: Path) -> dict[str, Faces]:
+    """The split val of each source that has one, and of the sets that the recipe names beside."""
+    names = [
+        source.name
+        for source in recipe.sources
+        if "val" in read_labels(data / source.name / LABELS).splits
+    ]
     return {
-        "val_age_mae": float(np.abs(np.concatenate(ages) - faces.ages).mean()),
-        "val_gender_accuracy": float((np.concatenate(female) == faces.female).mean()),
+        name: read_faces(data, (Source(name=name),), ("val",))
+        for name in dict.fromkeys([*names, *recipe.validation])
     }
 
 
-def _parameter_groups(net: model.AgeGenderNet, recipe: Recipe) -> list[dict[str, Any]]:
-    """Layer-wise rate decay over the backbone (He et al. 2021, A.1); the head at the full rate."""
-    schedule = recipe.schedule
-    groups = timm.optim.param_groups_layer_decay(
-        net.backbone, weight_decay=schedule.weight_decay, layer_decay=schedule.layer_decay
-    )
-    head = list(net.head.parameters())
-    groups.append(
-        {"params": [p for p in head if p.ndim > 1], "weight_decay": schedule.weight_decay}
-    )
-    groups.append({"params": [p for p in head if p.ndim == 1], "weight_decay": 0.0})
-    for group in groups:
-        group["lr"] = schedule.learning_rate * group.pop("lr_scale", 1.0)
-        group.pop("param_names", None)
-    return list(groups)
+@torch.no_grad()
+def validate(
+    net: nn.Module, faces: Faces, recipe: Recipe, device: torch.device
+) -> dict[str, float]:
+    """Uncalibrated figures of what the labels tell: years off an exact age; years outside a range
+    and share of medians in it; gender accuracy.
+    """
+    net.eval()
+    ages, female = [], []
+    count = min(recipe.validation_faces or len(faces), len(faces))
+    answering = np.arange(count) * len(faces) // count
+    for some in np.split(answering, range(128, count, 128)):
+        chips = torch.from_numpy(faces.chips(some)).to(device)
+        age_logits, female_logits = predict(net, to_float(chips, recipe.model.image_size), recipe)
+        ages.append(median_age(age_logits.softmax(dim=1).cpu().numpy()))
+        female.append((female_logits > 0).cpu().numpy())
+    answered = np.concatenate(ages)
+    low, high, genders = (of[answering] for of in (faces.age_low, faces.age_high, faces.genders))
+    known = low != UNKNOWN
+    exact, ranged = known & (low == high), known & (low < high)
+    told = genders != UNKNOWN
+    figures = {}
+    if exact.any():
+        figures["age_mae"] = float(np.abs(answered - low)[exact].mean())
+    if ranged.any():
+        outside = np.maximum(np.maximum(low - answered, answered - high), 0)[ranged]
+        year = np.rint(answered)
+        figures["years_outside"] = float(outside.mean())
+        figures["range_exact"] = float(((low <= year) & (year <= high))[ranged].mean())
+    if told.any():
+        right = np.concatenate(female) == (genders == FEMALE)
+        figures["gender_accuracy"] = float(right[told].mean())
+    return figures

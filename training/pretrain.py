@@ -1,12 +1,12 @@
 """Pretrains the backbone as a masked autoencoder on faces without labels; resumes after a kill.
 
-    python -m training pretrain RECIPE --chips runs/data/utkface runs/data/celeba
+    python -m training pretrain RECIPE --data runs/data
 
-Writes `training.checkpoint.RunFolder`'s files to runs/<recipe name>/; model.pt holds the backbone,
-which a fine-tuning recipe names as its `start`. reconstructions.png shows what it paints.
+Writes `training.checkpoint.RunFolder`'s files and run.json to runs/<recipe name>/; model.pt holds
+the backbone, and the head as it started, and is what a fine-tuning recipe names as its `start`.
+reconstructions.png shows what it paints.
 """
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training import loop, model, plots
-from training.augment import DRAWS, augment, to_float
+from training import loop, model, plots, provenance
 from training.checkpoint import RunFolder
-from training.dataset import Unlabelled
+from training.data.augment import DRAWS, augment, to_float
+from training.data.dataset import Faces, read_faces
 from training.mae import MaskedAutoencoder, reconstruction
 from training.parallel import Workers
 from training.recipe import PretrainRecipe
@@ -25,57 +25,70 @@ from training.recipe import PretrainRecipe
 SHOWN = 8
 
 
-def pretrain(recipe: PretrainRecipe, chips: list[Path], out: Path, workers: Workers) -> Path:
-    """Runs the recipe on the faces of all folders, held-out ones left out; returns the weights."""
-    device = workers.device
-    faces = Unlabelled(chips, recipe.train_splits)
+def pretrain(recipe: PretrainRecipe, data: Path, out: Path, workers: Workers) -> Path:
+    """Runs the recipe, from its last checkpoint on, and returns the path of the weights."""
+    device, schedule = workers.device, recipe.schedule
+    faces = read_faces(data, recipe.sources, recipe.train_splits)
     torch.manual_seed(recipe.seed)
-    mae = MaskedAutoencoder(model.build(recipe.model).backbone, recipe.pretraining).to(device)
-    shared, schedule = workers.share(mae), recipe.schedule
-    optimizer = torch.optim.AdamW(
-        mae.parameters(),
-        lr=schedule.learning_rate,
-        weight_decay=schedule.weight_decay,
-        betas=(0.9, 0.95),
-    )
-    scheduler = loop.one_cycle(optimizer, schedule, len(faces))
+    net = model.build(recipe.model).to(device)
+    mae = MaskedAutoencoder(net.backbone, recipe.pretraining).to(device)
+    decoder = [(n, p) for n, p in mae.named_parameters() if not n.startswith("backbone.")]
+    optimizer = loop.adamw(mae.backbone, decoder, schedule)
+    shared = workers.share(mae)
+    scheduler = loop.one_cycle(optimizer, schedule, faces.per_epoch)
     parts = {"net": mae, "optimizer": optimizer, "scheduler": scheduler}
-    run = RunFolder(out, recipe.model_dump_json(), parts)
-    for epoch in range(run.resume(device), schedule.epochs):
-        started = time.monotonic()
-        draws = loop.Draws(recipe.seed, epoch, len(faces), DRAWS + mae.patches)
+    run = RunFolder(out, recipe, parts)
+    progress = run.resume(device)
+    if workers.first:
+        provenance.record(out, recipe, data, faces.counts, run.seconds())
+    while progress.epochs < schedule.epochs:
+        order = faces.epoch(recipe.seed, progress.epochs)
+        draws = loop.Draws(recipe.seed, progress.epochs, len(order), DRAWS + mae.patches)
         mae.train()
 
-        def loss_of(indices: NDArray[np.int64], draws: loop.Draws = draws) -> Tensor:
-            batch = torch.from_numpy(faces[indices]).to(device)
-            drawn = draws.of(indices, device)
+        def loss_of(
+            places: NDArray[np.int64],
+            order: NDArray[np.int64] = order,
+            draws: loop.Draws = draws,
+        ) -> Tensor:
+            chips = torch.from_numpy(faces.chips(order[places])).to(device)
+            drawn = draws.of(places, device)
             jitter, noise = drawn[:, :DRAWS], drawn[:, DRAWS:]
-            pixels = augment(batch, recipe.model.image_size, recipe.augment, jitter)
+            pixels = augment(chips, recipe.model.image_size, recipe.augment, jitter)
             with loop.autocast(recipe, device):
                 loss: Tensor = shared(pixels, noise)[0]
             return loss
 
-        loss = loop.train_epoch(
-            recipe, epoch, len(faces), shared, loss_of, optimizer, scheduler, workers
+        figures = loop.train_epoch(
+            recipe,
+            progress,
+            faces.per_epoch,
+            shared,
+            loss_of,
+            optimizer,
+            scheduler,
+            workers,
+            run,
         )
+        progress = progress.next_epoch()
         if workers.first:
-            figures = {"loss": loss, "seconds": time.monotonic() - started}
             _show(mae, faces, recipe, device, out / "reconstructions.png")
-            run.finish_epoch(epoch + 1, figures, mae.backbone.state_dict())
+            run.finish_epoch(progress, figures, net.state_dict())
+            provenance.record(out, recipe, data, faces.counts, run.seconds())
     return run.weights
 
 
 @torch.no_grad()
 def _show(
     mae: MaskedAutoencoder,
-    faces: Unlabelled,
+    faces: Faces,
     recipe: PretrainRecipe,
     device: torch.device,
     out: Path,
 ) -> None:
-    """Plots the first faces whole, masked and painted."""
+    """Plots the first faces as they are, masked and painted."""
     mae.eval()
-    chips = torch.from_numpy(faces[np.arange(min(SHOWN, len(faces)))]).to(device)
+    chips = torch.from_numpy(faces.chips(np.arange(min(SHOWN, len(faces))))).to(device)
     pixels = to_float(chips, recipe.model.image_size)
     noise = torch.rand(
         len(pixels), mae.patches, generator=torch.Generator().manual_seed(recipe.seed)

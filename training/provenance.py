@@ -1,0 +1,82 @@
+"""run.json: what a run was made of, written by code alone."""
+
+import hashlib
+import json
+import platform
+import subprocess
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from apparent.atomic import write_text
+from training.data.dataset import LABELS
+from training.recipe import PretrainRecipe, Recipe
+
+RUN = "run.json"
+
+
+def record(
+    out: Path,
+    recipe: Recipe | PretrainRecipe,
+    data: Path,
+    faces: dict[str, int],
+    seconds: float,
+) -> None:
+    """Writes `out`/run.json: recipe and its hash, commit, data, versions, hardware, time.
+
+    `faces` is how many of each set the run may learn from; `seconds` how long it has trained so
+    far. Of a run that other code resumed, all commits are named.
+    """
+    written = recipe.model_dump(mode="json")
+    canonical = json.dumps(written, sort_keys=True).encode()
+    start, path = Path(recipe.model.start), out / RUN
+    before = json.loads(path.read_text()) if path.exists() else {"commit": ""}
+    commits = [c for c in before["commit"].split(", ") if c]
+    content: dict[str, Any] = {
+        "recipe": written,
+        "recipe_sha256": hashlib.sha256(canonical).hexdigest(),
+        "start_sha256": _sha256(start) if start.is_file() else before.get("start_sha256"),
+        "commit": ", ".join(dict.fromkeys([*commits, _commit()])),
+        "data": {
+            name: {"labels_sha256": _sha256(data / name / LABELS), "faces": count}
+            for name, count in faces.items()
+        },
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("torch", "timm", "numpy", "pillow")},
+        "hardware": _hardware(),
+        "seconds": round(seconds),
+    }
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _commit() -> str:
+    """Of the code that runs, marked where training or the library differ from it."""
+    root = Path(__file__).parents[1]
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(root), *arguments]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        return result.stdout.strip() if result.returncode == 0 else ""
+
+    head = git("rev-parse", "HEAD")
+    changed = git("status", "--porcelain", "--", "training", "functions/apparent")
+    return (head or "unknown") + (" with changes" if changed else "")
+
+
+def _hardware() -> str:
+    """The processor, or the GPUs."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(": ")[1] for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor()
+    return f"{name}, {torch.get_num_threads()} threads a process"
