@@ -4,7 +4,6 @@ import hashlib
 import json
 import platform
 import subprocess
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
