@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from apparent.model import EMBEDDED, store
+from apparent.model.bundle import SERVED
+from apparent.model.writer import describe, write_manifest
 from apparent.pipeline import Pipeline
 from predict.app import create_app
 from predict.settings import Settings
@@ -87,6 +90,25 @@ def client() -> Iterator[TestClient]:
     """The application with the embedded model, through its ASGI interface."""
     with TestClient(create_app(Settings()), raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded bundle, changed in a way that no answer shows but its version."""
+    import onnx
+
+    folder = tmp_path_factory.mktemp("model") / "other"
+    shutil.copytree(EMBEDDED, folder)
+    manifest = store.manifest_of(folder)
+    path = folder / manifest.estimator.path
+    network = onnx.load(path)
+    network.metadata_props.add(key="note", value="another model")
+    onnx.save(network, path)
+    estimator = describe(path)
+    files = manifest.files | {"estimator": {SERVED: estimator}}
+    changed = {"version": estimator.sha256[:12], "files": files}
+    write_manifest(folder, manifest.model_copy(update=changed))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -8,17 +8,21 @@ import http.client
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import boto3
 import numpy as np
 
-from apparent.model import EMBEDDED
+from apparent.model import EMBEDDED, store
 from apparent.model.publish import publish
+from apparent.model.writer import write_manifest
 from scripts.commands.emulator import IMAGE, Emulator, architecture, emulator, engine
 from scripts.commands.events import http_event
 from scripts.commands.image import build
@@ -79,6 +83,16 @@ def event_of(photo: bytes) -> bytes:
     """The API Gateway event of a photo sent as a raw body."""
     event = http_event("POST", "/api/v1/predict", photo, {"content-type": "image/jpeg"})
     return json.dumps(event).encode()
+
+
+def _publish_another() -> str:
+    """Puts the embedded bundle into the local S3 under another name; else it would not be read."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "other"
+        shutil.copytree(EMBEDDED, folder)
+        manifest = store.manifest_of(folder)
+        write_manifest(folder, manifest.model_copy(update={"name": f"{manifest.name}-on-s3"}))
+        return publish(folder, "s3://bucket/models")
 
 
 def invoke(running: Emulator, event: bytes) -> None:
@@ -190,7 +204,7 @@ def measure(photos: Mapping[str, bytes], runs: int) -> dict[str, Any]:
     with local_s3() as aws:
         os.environ.update(aws)
         boto3.client("s3").create_bucket(Bucket="bucket")
-        uri = publish(EMBEDDED, "s3://bucket/models")
+        uri = _publish_another()
         result["start_up"] = start_up(
             event_of(one), {"APPARENT_MODEL_URI": uri, **aws}, min(runs, _STARTS)
         )

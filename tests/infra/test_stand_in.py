@@ -1,7 +1,7 @@
 """The stack on an AWS stand-in: deployed, asked, changed and rolled back by the real CDK."""
 
+import contextlib
 import json
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,13 +9,10 @@ from typing import Any
 
 import boto3
 import httpx2
-import onnx
 import pytest
 
 from apparent.model import EMBEDDED, store
-from apparent.model.bundle import SERVED
 from apparent.model.publish import publish
-from apparent.model.writer import describe, write_manifest
 from scripts.commands.deploy import INFRA, OUT, cdk_program, destroy
 from tests.infra.stand_in import ACCOUNT, REGION, StandIn, image_with_emulator, stand_in
 
@@ -28,23 +25,6 @@ def aws_stand_in(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     del image  # built, so that it can be run
     with stand_in(tmp_path_factory.mktemp("stand-in")) as running:
         yield running
-
-
-@pytest.fixture
-def other_model(tmp_path: Path) -> Path:
-    """The embedded model, changed in a way that no answer shows but its version."""
-    folder = tmp_path / "other"
-    shutil.copytree(EMBEDDED, folder)
-    manifest = store.manifest_of(folder)
-    path = folder / manifest.estimator.path
-    network = onnx.load(path)
-    network.metadata_props.add(key="note", value="another model")
-    onnx.save(network, path)
-    estimator = describe(path)
-    files = manifest.files | {"estimator": {SERVED: estimator}}
-    changed = {"version": estimator.sha256[:12], "files": files}
-    write_manifest(folder, manifest.model_copy(update=changed))
-    return folder
 
 
 @pytest.fixture
@@ -102,19 +82,25 @@ def test_a_deployed_stack_answers_a_new_model_is_served_and_the_old_one_again(
     assert function["MemorySize"] == 1769
 
 
-def test_a_destroyed_stack_leaves_nothing(
+def test_a_destroyed_stack_leaves_nothing_and_takes_nothing_of_others(
     deploy: Deploy, capfd: pytest.CaptureFixture[str]
 ) -> None:
     deploy(EMBEDDED).close()
-    s3 = boto3.resource("s3")
+    s3, logs = boto3.resource("s3"), boto3.client("logs")
     (bucket,) = [found for found in s3.buckets.all() if "models" in found.name]
     bucket.object_versions.delete()  # what the CDK's helpers do on AWS
+    (function,) = boto3.client("lambda").list_functions()["Functions"]
+    others = "/aws/lambda/Apparent-staging-Function"
+    for group in (others, f"/aws/lambda/{function['FunctionName']}"):
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_group(logGroupName=group)
     destroy(cdk_program(), None, ["-c", "bucket_helpers=false"])
     assert "Removed" in capfd.readouterr().out
     assert boto3.client("lambda").list_functions()["Functions"] == []
     buckets = list(s3.buckets.all())
     assert [found.name for found in buckets if "apparent" in found.name.lower()] == []
+    groups = logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]
+    assert [group["logGroupName"] for group in groups] == [others]
     files = json.loads((OUT / "Apparent.assets.json").read_text())["files"].values()
-    stored = {place["objectKey"] for file in files for place in file["destinations"].values()}
-    assert stored
-    assert not stored & {item.key for found in buckets for item in found.objects.all()}
+    shared = {place["objectKey"] for file in files for place in file["destinations"].values()}
+    assert shared & {item.key for found in buckets for item in found.objects.all()}

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from apparent.model import EMBEDDED, ESTIMATOR, MANIFEST
+from apparent.model import EMBEDDED, MANIFEST, store
 from apparent.model.publish import publish
 from scripts.commands.emulator import Emulator, emulator, engine
 from scripts.commands.gateway import MAX_BODY, gateway_app
@@ -26,7 +26,9 @@ from tests.conftest import ROOT, encoded
 from tests.predict.test_contract import PREDICT, post, problem
 
 pytestmark = [pytest.mark.container, pytest.mark.usefixtures("image")]
-VERSION = json.loads((EMBEDDED / MANIFEST).read_text())["version"]
+EMBEDDED_MANIFEST = store.manifest_of(EMBEDDED)
+VERSION = EMBEDDED_MANIFEST.version
+ESTIMATOR = EMBEDDED_MANIFEST.estimator.path
 
 
 @contextmanager
@@ -138,15 +140,28 @@ def test_a_photo_that_exhausts_the_memory_harms_only_itself(hopper: bytes) -> No
 
 
 @pytest.fixture
-def on_s3(s3: Any, aws: dict[str, str]) -> dict[str, str]:
-    """The environment of a function that takes the embedded model from S3."""
-    return {"APPARENT_MODEL_URI": publish(EMBEDDED, "s3://bucket/models"), **aws}
+def on_s3(s3: Any, aws: dict[str, str], other_model: Path) -> dict[str, str]:
+    """The environment of a function that takes another model than its own from S3."""
+    del s3
+    return {"APPARENT_MODEL_URI": publish(other_model, "s3://bucket/models"), **aws}
 
 
-def test_the_model_is_taken_from_s3(on_s3: dict[str, str], hopper: bytes) -> None:
+def test_the_model_is_taken_from_s3(
+    on_s3: dict[str, str], other_model: Path, hopper: bytes
+) -> None:
+    version = store.manifest_of(other_model).version
+    assert version != VERSION
     with function(environment=on_s3, network="host") as (client, _):
+        assert post(client, hopper).json()["model"]["version"] == version
+        assert client.get("/api/v1/model").json()["version"] == version
+
+
+def test_its_own_model_is_not_fetched_from_s3(s3: Any, aws: dict[str, str], hopper: bytes) -> None:
+    del s3
+    uri = publish(EMBEDDED, "s3://bucket/models")
+    nowhere = aws | {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "APPARENT_MODEL_URI": uri}
+    with function(environment=nowhere, network="host") as (client, _):
         assert post(client, hopper).json()["model"]["version"] == VERSION
-        assert client.get("/api/v1/model").json()["version"] == VERSION
 
 
 def test_another_file_than_the_manifest_s_is_refused_and_the_log_says_so(
@@ -192,7 +207,7 @@ def test_a_container_that_is_gone_is_a_problem_too(hopper: bytes) -> None:
 def connections(running: Emulator, log: Path) -> Iterator[set[tuple[str, int]]]:
     """Hosts and ports that anything in the container tries to reach, filled in at the end."""
     if not shutil.which("strace"):
-        pytest.skip("strace is not on PATH")
+        pytest.skip("strace is not on PATH: apt-get install strace")
     command = [engine(), "inspect", "--format", "{{.State.Pid}}", running.name]
     pid = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     command = ["strace", "-f", "-e", "trace=connect,sendto,sendmsg", "-o", str(log), "-p", pid]

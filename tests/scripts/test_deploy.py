@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from apparent.model import EMBEDDED, MANIFEST
+from apparent.model import EMBEDDED, store
 from scripts.commands.deploy import (
     INFRA,
     DeployError,
@@ -67,7 +67,7 @@ def test_without_a_region_or_credentials_it_says_what_to_set() -> None:
 
 
 def test_a_running_service_is_tried_out(server: str) -> None:
-    version = json.loads((EMBEDDED / MANIFEST).read_text())["version"]
+    version = store.manifest_of(EMBEDDED).version
     assert smoke(server, version).startswith(f"model {version}, one face of about ")
 
 
