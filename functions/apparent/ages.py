@@ -42,18 +42,19 @@ def mid_cumulative(age_probabilities: Probabilities) -> NDArray[np.float64]:
 
 
 def interval(
-    age_probabilities: Probabilities, recipe: Interval
+    age_probabilities: Probabilities, policy: Interval
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Lowest and highest whole year of the interval answered, both included, `[n]` each.
 
-    Never empty: it holds at least the year of the median.
+    One piece by construction: the years whose place in the face's distribution lies between the two
+    levels of the region that its median falls in, and the median's year itself.
     """
     ages = np.arange(age_probabilities.shape[1])
-    firsts = [region.first_age for region in recipe.regions]
-    region = np.searchsorted(firsts, ages, side="right") - 1
-    lowest = np.array([region.lowest for region in recipe.regions])[region]
-    highest = np.array([region.highest for region in recipe.regions])[region]
+    year = np.rint(median_age(age_probabilities))
+    firsts = [region.first_age for region in policy.regions]
+    region = np.searchsorted(firsts, year, side="right") - 1
+    lowest = np.array([region.lowest for region in policy.regions])[region, None]
+    highest = np.array([region.highest for region in policy.regions])[region, None]
     below = mid_cumulative(age_probabilities)
-    inside = (lowest <= below) & (below <= highest)
-    inside |= ages == np.rint(median_age(age_probabilities))[:, None]
+    inside = (lowest <= below) & (below <= highest) | (ages == year[:, None])
     return inside.argmax(axis=1), ages[-1] - inside[:, ::-1].argmax(axis=1)

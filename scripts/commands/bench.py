@@ -85,7 +85,7 @@ def quantisation(files: store.Bundle, fp32: Path | None, runs: int) -> dict[str,
     """
     import onnx
 
-    from training.quantize import dequantize
+    from training.release.quantize import dequantize
 
     if fp32 is None:
         twin = dequantize(onnx.load_model_from_string(files.estimator)).SerializeToString()

@@ -40,10 +40,10 @@ class Input(_Part):
 
 
 class AgeRegion(_Part):
-    """Which ages of one region may belong to the interval of a face.
+    """Which years belong to the interval of a face whose answered age, rounded, is in a region.
 
-    Age a may while the share of the face's distribution below it, half of its own included, lies
-    between the two.
+    Year a does while the share of the face's distribution below it, half of its own included, lies
+    between the two levels.
     """
 
     first_age: int = Field(ge=0)
@@ -53,12 +53,7 @@ class AgeRegion(_Part):
 
 
 class Interval(_Part):
-    """How an age interval is made: the ages let in by their regions, in one piece with the median.
-
-    The bounds come from label-conditional conformal prediction (Vovk, Gammerman, Shafer 2005,
-    section 4.5), fitted for each region of true ages apart, so that the interval holds for children
-    and the old as for others.
-    """
+    """How an age interval is made from a face's distribution: see `training.release.calibrate`."""
 
     coverage: float = Field(gt=0, lt=1)
     """Share of faces whose age the interval is meant to hold."""

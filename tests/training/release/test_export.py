@@ -1,0 +1,85 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from apparent.estimator import Estimator
+from apparent.model import store
+from tests.training.release.conftest import RUN
+from training.release.export import ExportError, export
+from training.release.quantize import dequantize
+
+
+def graphs(folder: Path) -> tuple[bytes, bytes]:
+    """int8 and fp32."""
+    bundle = store.load(folder.as_uri())
+    variants = bundle.manifest.files["estimator"]
+    return bundle.read(variants["int8"]), bundle.read(variants["fp32"])
+
+
+def test_int8_answers_as_fp32_does_and_is_smaller(exported: Path) -> None:
+    rng = np.random.default_rng(0)
+    chips = rng.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    int8, fp32 = graphs(exported)
+    assert len(int8) < 0.6 * len(fp32)  # a tiny network has much that is no matrix
+    twin = dequantize(onnx.load_model_from_string(int8)).SerializeToString()
+    a, b, c = (Estimator(graph).estimate(chips) for graph in (int8, fp32, twin))
+    np.testing.assert_allclose(a.age_probabilities, b.age_probabilities, atol=0.005)
+    np.testing.assert_allclose(c.age_probabilities, b.age_probabilities, atol=0.005)
+    np.testing.assert_allclose(a.female_probability, b.female_probability, atol=0.02)
+
+
+def test_a_mirrored_export_answers_the_same_for_a_chip_and_its_mirror_image(
+    exported: Path, weights: Path, chips: Path, tmp_path: Path
+) -> None:
+    export(weights, chips, tmp_path / "mirrored", mirrored=True)
+    plain, mirrored = (Estimator(graphs(f)[1]) for f in (exported, tmp_path / "mirrored"))
+    faces = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    flipped = np.ascontiguousarray(faces[:, :, ::-1])
+    one, other = mirrored.estimate(faces), mirrored.estimate(flipped)
+    np.testing.assert_allclose(one.age_probabilities, other.age_probabilities, atol=1e-5)
+    both = [np.log(plain.estimate(view).age_probabilities) for view in (faces, flipped)]
+    mean = np.exp(np.mean(both, axis=0))
+    mean /= mean.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(one.age_probabilities, mean, atol=1e-5)
+    manifest = store.manifest_of(tmp_path / "mirrored")
+    assert manifest.provenance.mirrored
+
+
+def test_what_the_run_recorded_is_the_bundle_s_provenance(exported: Path) -> None:
+    bundle = store.load(exported.as_uri())
+    provenance = bundle.manifest.provenance
+    assert provenance.commit == RUN["commit"]
+    assert provenance.recipe_sha256 == RUN["recipe_sha256"]
+    assert provenance.data["utkface"].faces == 24
+    assert provenance.seconds == RUN["seconds"]
+    assert "UTKFace" in bundle.manifest.licence
+    assert "non-commercial" in bundle.manifest.licence
+    assert "CelebA" not in bundle.manifest.licence
+    assert "UTKFace (24 faces)" in bundle.card.data
+
+
+@pytest.mark.parametrize("record", [None, {}, {"data": {"utkface": {"faces": 3}}}])
+def test_weights_without_a_sound_record_are_refused(
+    weights: Path, chips: Path, tmp_path: Path, record: dict[str, object] | None
+) -> None:
+    copy = Path(shutil.copy(weights, tmp_path))
+    if record is not None:
+        (tmp_path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(ExportError, match=r"run\.json"):
+        export(copy, chips, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_older_than_records_is_exported_when_asked_and_says_so(
+    weights: Path, chips: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copy(weights, tmp_path))
+    export(copy, chips, tmp_path / "out", recorded=False)
+    manifest = store.manifest_of(tmp_path / "out")
+    assert manifest.provenance.data == {}
+    assert "before runs recorded" in manifest.provenance.note
+    assert "was not recorded" in manifest.licence

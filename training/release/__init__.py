@@ -1,0 +1,1 @@
+"""From weights to a shipped bundle: export, calibrate, evaluate, install."""
