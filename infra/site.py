@@ -20,6 +20,8 @@ from infra.settings import Settings, SettingsError
 FOLDER: Final = Path(__file__).parents[1] / "site"
 HEADERS_FILE: Final = "headers.json"
 """Of the folder: the page's security headers, on CloudFront and on `scripts/serve` alike."""
+_NOT_SERVED: Final = [HEADERS_FILE, "*.md", "*.d.ts"]
+"""What of the folder is for developers, in folders below it, too."""
 _PAGES: Final = ["*.html", "*.js", "*.css"]
 """Asked for anew each time: they belong together, and keep their names from release to release."""
 _KEPT_MINUTES: Final = 60
@@ -162,7 +164,7 @@ class Site(Construct):
         deployment.BucketDeployment(
             self,
             id,
-            sources=[deployment.Source.asset(str(FOLDER), exclude=[HEADERS_FILE])],
+            sources=[deployment.Source.asset(str(FOLDER), exclude=_NOT_SERVED)],
             destination_bucket=self.bucket,
             exclude=["*"] if include else exclude,
             include=include,

@@ -143,7 +143,7 @@ def measure(model_uri: str, fp32: Path | None, runs: int) -> dict[str, Any]:
     files = store.load(model_uri)
     pipeline = Pipeline(files, Settings().max_pixels, threads=1)
     pictures = photos()
-    bar = tqdm(total=len(pictures) + 2, desc="bench", disable=not sys.stderr.isatty())
+    bar = tqdm(total=len(pictures) + 2, desc="bench", disable=None)
     result: dict[str, Any] = {
         "model": {"name": files.manifest.name, "version": files.manifest.version},
         "threads": 1,

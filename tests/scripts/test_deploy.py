@@ -11,6 +11,7 @@ import pytest
 from apparent.model import EMBEDDED, store
 from scripts.commands.deploy import (
     INFRA,
+    OUT,
     DeployError,
     cdk_program,
     functions_of,
@@ -41,6 +42,12 @@ def test_it_synthesises_without_an_account_and_differs_from_itself_in_nothing(
     assert result.returncode == 0, result.stderr
     template = shutil.copy(ROOT / result.stdout.strip(), tmp_path)
     assert "someone@example.org" in Path(template).read_text()
+
+    files = json.loads((OUT / "Apparent.assets.json").read_text())["files"].values()
+    folders = [OUT / file["source"]["path"] for file in files]
+    (page,) = [folder for folder in folders if (folder / "index.html").exists()]
+    kinds = {"".join(path.suffixes) for path in page.rglob("*") if path.is_file()}
+    assert kinds == {".html", ".js", ".css", ".jpg", ".svg", ".txt"}  # nothing for developers
 
     def differs(email: str) -> bool:
         command = [cdk_program(), "diff", "--no-notices", "--fail", "--template", str(template)]
