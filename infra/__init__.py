@@ -1,1 +1,1 @@
-"""The whole service as one CloudFormation stack, by the AWS CDK; one construct per file."""
+"""The service as one CloudFormation stack, by the AWS CDK; one construct per file."""

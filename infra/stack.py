@@ -1,4 +1,4 @@
-"""The whole service."""
+"""The stack: the service as CloudFormation gets it."""
 
 from typing import Any
 

@@ -68,7 +68,7 @@ def latency(pipeline: Pipeline, photo: bytes, runs: int) -> dict[str, dict[str, 
 
 
 def milliseconds(*sides: Callable[[], Any], runs: int) -> list[float]:
-    """Median time of each side, run in turn so that the machine's moods meet both."""
+    """Median time of each side, run in turn so that other load meets both."""
     times: list[list[float]] = [[] for _ in sides]
     for _ in range(runs + 1):
         for side, spent in zip(sides, times, strict=True):
