@@ -18,7 +18,8 @@ TEMPLATE: Final = np.array(
 """Right eye, left eye, nose, right and left mouth corner, as fractions of the chip's side:
 the medians of YuNet's landmarks on UTKFace. 'Right' is the person's right, left in the picture."""
 
-_SUPERSAMPLING: Final = 2
+SUPERSAMPLING: Final = 2
+"""How much finer than the chip it is cut, before it is averaged."""
 
 
 def similarity(source: Landmarks, target: Landmarks) -> NDArray[np.float64]:
@@ -45,7 +46,11 @@ def resolution(landmarks: Landmarks, chip_size: int, template: Landmarks = TEMPL
 
 
 def align(
-    photo: Pixels, landmarks: Landmarks, chip_size: int, template: Landmarks = TEMPLATE
+    photo: Pixels,
+    landmarks: Landmarks,
+    chip_size: int,
+    template: Landmarks = TEMPLATE,
+    supersampling: int = SUPERSAMPLING,
 ) -> Pixels:
     """Cuts the chip of one face, uint8 `[chip_size, chip_size, 3]`.
 
@@ -53,7 +58,7 @@ def align(
     `template` tells in the same order where they belong, as fractions of the chip's side. Where the
     chip reaches beyond the photo, the photo's edge pixels are repeated.
     """
-    fine_size = chip_size * _SUPERSAMPLING
+    fine_size = chip_size * supersampling
     to_photo = similarity(template * fine_size, landmarks)
     corners = np.array([[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]]) * (fine_size, fine_size, 1)
     outline = corners @ to_photo.T
@@ -88,4 +93,4 @@ def align(
         tuple(to_window.ravel()),
         Image.Resampling.BICUBIC,
     )
-    return np.asarray(fine.reduce(_SUPERSAMPLING))
+    return np.asarray(fine.reduce(supersampling) if supersampling > 1 else fine)

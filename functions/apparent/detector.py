@@ -16,8 +16,11 @@ from apparent.errors import ModelError
 Floats = NDArray[np.float32]
 
 _STRIDES: Final = (8, 16, 32)
-_MIN_SCORE: Final = 0.6
+MIN_SCORE: Final = 0.6
+"""Score of a face, 0 to 1."""
 _MAX_OVERLAP: Final = 0.3
+_VOTING_SCORE: Final = 0.3
+_VOTING_OVERLAP: Final = 0.5
 
 # The published graph fixes its input to 640 x 640 although no node in it needs that. Both sides are
 # renamed in place (ONNX protobuf: dim_value 640 -> dim_param "h", "w", the same length), so that a
@@ -47,6 +50,12 @@ class Detection:
         left, top, right, bottom = (side * factor for side in self.box)
         return Detection((left, top, right, bottom), self.landmarks * factor, self.score)
 
+    def shifted(self, x: float, y: float) -> "Detection":
+        """The same face in a photo with so many more pixels on its left and above."""
+        left, top, right, bottom = self.box
+        box = (left + x, top + y, right + x, bottom + y)
+        return Detection(box, np.add(self.landmarks, (x, y)), self.score)
+
 
 class Detector:
     """YuNet at one scale."""
@@ -55,7 +64,7 @@ class Detector:
         """`model` is YuNet's published file; raises `ModelError` where it is another one."""
         self._session = sessions.load(_with_free_sides(model), threads)
 
-    def detect(self, pixels: Pixels) -> list[Detection]:
+    def detect(self, pixels: Pixels, min_score: float = MIN_SCORE) -> list[Detection]:
         """Faces of at least about 10 pixels in uint8 `[height, width, 3]` RGB, surest first."""
         height, width = pixels.shape[:2]
         padded_height, padded_width = (-(-side // 32) * 32 for side in (height, width))
@@ -66,10 +75,24 @@ class Detector:
         ]
         outputs = [output[0] for output in self._session.run(names, {"input": blob})]
         boxes, landmarks, scores = decode(outputs, padded_height, padded_width)
-        return [
-            Detection(tuple(boxes[i].tolist()), landmarks[i].astype(np.float64), float(scores[i]))
-            for i in non_maximum_suppression(boxes, scores, _MAX_OVERLAP)
-        ]
+        sure = np.flatnonzero(scores >= min_score)
+        kept = sure[non_maximum_suppression(boxes[sure], scores[sure], _MAX_OVERLAP)]
+        return [_voted(i, boxes, landmarks, scores) for i in kept]
+
+
+def _voted(best: int, boxes: Floats, landmarks: Floats, scores: Floats) -> Detection:
+    """A candidate whose box and landmarks are the mean over all that overlap it, by their scores.
+
+    Box voting (Gidaris and Komodakis 2015, section 5.2): each candidate errs with the place of the
+    face on its own grid, and the mean errs half as much as the best alone.
+    """
+    voters = overlap(boxes[best], boxes) >= _VOTING_OVERLAP
+    weights = scores[voters] / scores[voters].sum()
+    return Detection(
+        tuple((weights @ boxes[voters]).tolist()),
+        np.tensordot(weights, landmarks[voters], axes=1).astype(np.float64),
+        float(scores[best]),
+    )
 
 
 def _with_free_sides(model: bytes) -> bytes:
@@ -83,7 +106,7 @@ def _with_free_sides(model: bytes) -> bytes:
 
 
 def decode(outputs: list[Floats], height: int, width: int) -> tuple[Floats, Floats, Floats]:
-    """Candidates above the minimum score, from the network's outputs for each stride.
+    """Candidates that may vote, from the network's outputs for each stride.
 
     `outputs` holds cls `[n, 1]`, obj `[n, 1]`, bbox `[n, 4]` and kps `[n, 10]` for stride 8, then
     16, then 32, with n = (height / stride) * (width / stride). Returns boxes `[m, 4]` (left, top,
@@ -93,7 +116,7 @@ def decode(outputs: list[Floats], height: int, width: int) -> tuple[Floats, Floa
     for index, stride in enumerate(_STRIDES):
         cls, obj, bbox, kps = outputs[4 * index : 4 * index + 4]
         score = np.sqrt(cls[:, 0].clip(0, 1) * obj[:, 0].clip(0, 1))
-        kept = np.flatnonzero(score >= _MIN_SCORE)
+        kept = np.flatnonzero(score >= _VOTING_SCORE)
         rows, columns = np.divmod(kept, width // stride)
         cells = np.stack([columns, rows], axis=1).astype(np.float32)
         centres = (cells + bbox[kept, :2]) * stride
@@ -104,17 +127,22 @@ def decode(outputs: list[Floats], height: int, width: int) -> tuple[Floats, Floa
     return np.concatenate(boxes), np.concatenate(landmarks), np.concatenate(scores)
 
 
+def overlap(box: Floats, boxes: Floats) -> Floats:
+    """Intersection over union of one box `[4]` with others `[n, 4]`, `[n]`."""
+    low = np.maximum(box[:2], boxes[:, :2])
+    high = np.minimum(box[2:], boxes[:, 2:])
+    shared = (high - low).clip(min=0).prod(axis=1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    shares: Floats = shared / ((box[2:] - box[:2]).prod() + areas - shared)
+    return shares
+
+
 def non_maximum_suppression(boxes: Floats, scores: Floats, max_overlap: float) -> list[int]:
     """Indices of the boxes `[n, 4]` to keep, best first: greedy, by intersection over union."""
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     order = scores.argsort(kind="stable")[::-1]
     kept: list[int] = []
     while len(order):
         best, rest = order[0], order[1:]
         kept.append(int(best))
-        low = np.maximum(boxes[best, :2], boxes[rest, :2])
-        high = np.minimum(boxes[best, 2:], boxes[rest, 2:])
-        shared = (high - low).clip(min=0).prod(axis=1)
-        overlap = shared / (areas[best] + areas[rest] - shared)
-        order = rest[overlap <= max_overlap]
+        order = rest[overlap(boxes[best], boxes[rest]) <= max_overlap]
     return kept

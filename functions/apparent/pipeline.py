@@ -1,5 +1,6 @@
 """A photo -> its faces: wires photo, finder, alignment, estimator and results."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,14 +65,11 @@ class Pipeline:
         clock = _Clock()
         with clock.measure("decode"):
             picture = photos.read(photo, self._max_pixels)
-            pixels = picture.pixels(SIDE)
+            picture.pixels(SIDE)
         with clock.measure("detect"):
-            found = self._finder.find(pixels)
-            faces = found[:MAX_FACES]
-        factor = picture.width / pixels.shape[1]
+            faces, found = self._finder.find(picture, MAX_FACES)
         with clock.measure("decode"):
-            pixels = self._sharp_enough(picture, pixels, faces)
-        faces = [face.scaled(factor) for face in faces]
+            pixels = self._sharp_enough(picture, faces)
         with clock.measure("estimate"):
             estimates = self._estimate(pixels, faces, pixels.shape[1] / picture.width)
         return Faces(
@@ -79,26 +77,25 @@ class Pipeline:
             model=ModelName(self.manifest.name, self.manifest.version),
             width=picture.width,
             height=picture.height,
-            faces_found=len(found),
+            faces_found=found,
             timing_ms=clock.milliseconds(),
             _photo=picture.image,
         )
 
     def warm_up(self) -> None:
         """Runs both networks once, so that the first photo does not pay for their first run."""
-        self._finder.find(np.zeros((SIDE, SIDE, 3), np.uint8))
+        self._finder.warm_up()
         size = self.manifest.input.chip_size
         self._estimator.estimate(np.zeros((1, size, size, 3), np.uint8))
 
-    def _sharp_enough(self, photo: Photo, pixels: Pixels, faces: list[Detection]) -> Pixels:
+    def _sharp_enough(self, photo: Photo, faces: list[Detection]) -> Pixels:
         """The photo decoded as finely as its smallest face needs, at most at full resolution."""
-        if not faces or max(pixels.shape[:2]) == max(photo.width, photo.height):
-            return pixels
         size = self.manifest.input.chip_size
-        coarsest = min(resolution(face.landmarks, size, self._template) for face in faces)
-        if coarsest >= _MIN_RESOLUTION:
-            return pixels
-        return photo.pixels(int(max(pixels.shape[:2]) * _MIN_RESOLUTION / coarsest))
+        coarsest = min(
+            (resolution(face.landmarks, size, self._template) for face in faces), default=math.inf
+        )
+        longest = max(photo.width, photo.height)
+        return photo.pixels(max(SIDE, math.ceil(min(1, _MIN_RESOLUTION / coarsest) * longest)))
 
     def _estimate(self, pixels: Pixels, faces: list[Detection], factor: float) -> Estimates:
         size = self.manifest.input.chip_size
