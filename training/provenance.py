@@ -29,26 +29,66 @@ def record(
     `faces` is how many of each set the run may learn from; `seconds` how long it has trained so
     far. Of a run that other code resumed, all commits are named.
     """
-    written = recipe.model_dump(mode="json")
-    canonical = json.dumps(written, sort_keys=True).encode()
     start, path = Path(recipe.model.start), out / RUN
     before = json.loads(path.read_text()) if path.exists() else {"commit": ""}
-    commits = [c for c in before["commit"].split(", ") if c]
     content: dict[str, Any] = {
-        "recipe": written,
-        "recipe_sha256": hashlib.sha256(canonical).hexdigest(),
+        **_recipe(recipe),
         "start_sha256": _sha256(start) if start.is_file() else before.get("start_sha256"),
-        "commit": ", ".join(dict.fromkeys([*commits, _commit()])),
+        "commit": _joined([before["commit"], _commit()]),
         "data": {
             name: {"labels_sha256": _sha256(data / name / LABELS), "faces": count}
             for name, count in faces.items()
         },
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("torch", "timm", "numpy", "pillow")},
+        "versions": _versions(),
         "hardware": _hardware(),
         "seconds": round(seconds),
     }
     write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def record_average(out: Path, recipe: Recipe, members: list[Path]) -> None:
+    """Writes `out`/run.json for the mean of the runs in the folders `members`, from theirs.
+
+    The data is that of all of them, `seconds` the sum. Raises `ValueError` where one has no record,
+    or two were trained on different labels of one set.
+    """
+    runs = []
+    for folder in members:
+        if not (folder / RUN).exists():
+            raise ValueError(f"{folder} has no {RUN}, which says what the run was made of.")
+        runs.append(json.loads((folder / RUN).read_text()))
+    data: dict[str, Any] = {}
+    for run in runs:
+        for name, source in run["data"].items():
+            if data.setdefault(name, source)["labels_sha256"] != source["labels_sha256"]:
+                raise ValueError(f"The runs were trained on different labels of {name}.")
+    content = {
+        **_recipe(recipe),
+        "members": runs,
+        "commit": _joined([run["commit"] for run in runs]),
+        "data": data,
+        "versions": _versions(),
+        "hardware": _joined([run["hardware"] for run in runs]),
+        "seconds": sum(run["seconds"] for run in runs),
+    }
+    write_text(out / RUN, json.dumps(content, indent=2) + "\n")
+
+
+def _recipe(recipe: Recipe | PretrainRecipe) -> dict[str, Any]:
+    written = recipe.model_dump(mode="json")
+    canonical = json.dumps(written, sort_keys=True).encode()
+    return {"recipe": written, "recipe_sha256": hashlib.sha256(canonical).hexdigest()}
+
+
+def _joined(texts: list[str]) -> str:
+    """Each once, in order."""
+    parts = [part for text in texts for part in text.split("; ") if part]
+    return "; ".join(dict.fromkeys(parts))
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in ("torch", "timm", "numpy", "pillow")}
+    return {"python": platform.python_version(), **packages}
 
 
 def _sha256(path: Path) -> str:

@@ -2,11 +2,13 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from training.data.labels import HELD_OUT, UNKNOWN, age_range
+
+Precision = Literal["bf16", "fp32"]
 
 NEVER_TRAINED_ON = frozenset({"fairface"})
 
@@ -34,7 +36,7 @@ class Model(_Section):
 
 
 class Augment(_Section):
-    """Ranges that each training face is drawn from; see `training.augment`."""
+    """Ranges that each training face is drawn from; see `training.data.augment`."""
 
     rotation: float = Field(12.0, ge=0, lt=180)
     """Degrees, either way."""
@@ -66,7 +68,7 @@ class Augment(_Section):
 
 
 class Loss(_Section):
-    """Weights of the parts of the loss; see `training.losses`."""
+    """Weights of the parts of the loss; see `training.engine.losses`."""
 
     age_sigma: float = Field(2.0, gt=0)
     """Width of the label of an adult's age, years."""
@@ -124,7 +126,7 @@ class PretrainSchedule(Schedule):
 
 
 class Pretraining(_Section):
-    """The masked autoencoder; see `training.mae`."""
+    """The masked autoencoder; see `training.networks.mae`."""
 
     mask_ratio: float = Field(0.75, gt=0, lt=1)
     decoder_width: int = Field(192, gt=0)
@@ -159,7 +161,8 @@ class _Run(_Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     description: str = ""
     seed: int = 1
-    precision: Literal["bf16", "fp32"] = "bf16"
+    precision: Precision = "bf16"
+    """bf16 counts only where the device has it."""
     train_splits: tuple[str, ...] = ("train",)
     model: Model = Model()
     augment: Augment = Augment()
@@ -209,16 +212,27 @@ class PretrainRecipe(_Run):
 AnyRecipe = TypeVar("AnyRecipe", Recipe, PretrainRecipe)
 
 
+def load_any(path: Path) -> Recipe | PretrainRecipe:
+    """Reads a recipe of the kind that it is: one with a section [pretraining] pretrains."""
+    pretrains = "pretraining" in _toml(path)
+    return load(path, PretrainRecipe) if pretrains else load(path, Recipe)
+
+
 def load(path: Path, kind: type[AnyRecipe]) -> AnyRecipe:
     """Reads a recipe of one kind; raises `RecipeError` with one sentence per wrong entry."""
     try:
-        return kind.model_validate(tomllib.loads(path.read_text()))
-    except OSError as error:
-        raise RecipeError(f"The recipe {path} cannot be read: {error.strerror}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"The recipe {path} is not TOML: {error}.") from error
+        return kind.model_validate(_toml(path))
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()
         )
         raise RecipeError(f"The recipe {path} is wrong at {wrong}.") from error
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise RecipeError(f"The recipe {path} cannot be read: {error.strerror}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"The recipe {path} is not TOML: {error}.") from error

@@ -11,10 +11,9 @@ SOUND = 'name = "a"\n[schedule]\nepochs = 1\n'
 
 @pytest.mark.parametrize("path", sorted((ROOT / "training" / "recipes").glob("*.toml")), ids=str)
 def test_every_recipe_is_sound_and_named_as_its_file(path: Path) -> None:
-    if path.stem.startswith("mae-"):
-        assert recipe.load(path, PretrainRecipe).name == path.stem
-    else:
-        assert recipe.load(path, Recipe).name == path.stem
+    found = recipe.load_any(path)
+    assert found.name == path.stem
+    assert isinstance(found, PretrainRecipe) == path.stem.startswith("mae-")
 
 
 @pytest.mark.parametrize(
@@ -23,7 +22,11 @@ def test_every_recipe_is_sound_and_named_as_its_file(path: Path) -> None:
         (SOUND + "epoch = 2\n", r"schedule\.epoch"),
         (SOUND.replace("1", "0"), r"schedule\.epochs"),
         (SOUND + "[model]\npatch_drop = 1.5\n", r"model\.patch_drop"),
-        ('train_splits = ["train", "test"]\n' + SOUND, "held-out"),
+        ('train_splits = ["train", "test"]\n' + SOUND, "held-out faces are not trained on: test"),
+        (SOUND + '[[sources]]\nname = "fairface"\n', "fairface is never trained on"),
+        (SOUND + '[[sources]]\nname = "a"\n[[sources]]\nname = "a"\n', "named twice"),
+        (SOUND + '[[sources]]\nname = "a"\ncaps = { "young" = 5 }\n', "has the age 'young'"),
+        (SOUND + '[[sources]]\nname = "a"\ncaps = { "3-7" = 0 }\n', r"sources\.0\.caps"),
         ("name = ", "not TOML"),
     ],
 )
@@ -34,6 +37,12 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:
         recipe.load(path, Recipe)
 
 
+def test_fairface_may_be_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text('validation = ["fairface"]\n' + SOUND)
+    assert recipe.load(path, Recipe).validation == ("fairface",)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="No such file"):
-        recipe.load(tmp_path / "none.toml", Recipe)
+        recipe.load_any(tmp_path / "none.toml")

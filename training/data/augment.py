@@ -1,4 +1,4 @@
-"""Augmentation of a batch: what photos of the world do to a face, each part small and in the recipe.
+"""Augmentation of a batch: what the world's photos do to a face, each part small, in the recipe.
 
 Rotation, zoom and shift imitate the error of face landmarks, so that a chip cut a little wrong gets
 the same answer; then come light, occlusion, a small or blurred picture, noise and recompression, in

@@ -1,4 +1,4 @@
-"""Prepared sets as one sequence of faces: chips on disk, labels as arrays, a draw for each epoch."""
+"""Prepared sets as one sequence of faces: chips on disk, labels as arrays, a draw by epoch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,6 +161,6 @@ def soft_targets(teacher: Path, folder: Path) -> Path:
 def _soft_targets(teacher: Path, folder: Path) -> NDArray[np.float16]:
     path = soft_targets(teacher, folder)
     if not path.exists():
-        raise ValueError(f"{path} does not exist. Make it with `python -m training teach`.")
+        raise ValueError(f"{path} does not exist. Make it with `python -m training soft-targets`.")
     answers: NDArray[np.float16] = np.load(path, mmap_mode="r")
     return answers

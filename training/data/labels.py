@@ -1,7 +1,7 @@
 """A labels file, read once for all steps, into typed arrays; what it does not know is refused.
 
-A CSV with the column `file` and any of `age`, `gender`, `race`, `split`, `cluster`. An age is a year
-(`34`), a range with both ends (`20-36`) or empty; a gender is female, male or empty.
+A CSV with the column `file` and any of `age`, `gender`, `race`, `split`, `cluster`. An age is a
+year (`34`), a range with both ends (`20-36`) or empty; a gender is female, male or empty.
 """
 
 import csv
@@ -23,7 +23,8 @@ UNKNOWN = -1
 
 MALE, FEMALE = 0, 1
 
-HELD_OUT = frozenset({"calibration", "test", "test-wide", "excluded"})
+EXCLUDED = "excluded"
+HELD_OUT = frozenset({"calibration", "test", "test-wide", EXCLUDED})
 """Splits that no network may learn from."""
 
 _COLUMNS = ("file", "age", "gender", "race", "split", "cluster")

@@ -20,8 +20,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
 from training._timm import timm
-from training.checkpoint import Progress, RunFolder
-from training.parallel import Workers, without_exchange
+from training.engine.checkpoint import Progress, RunFolder
+from training.engine.distributed import Workers, without_exchange
 from training.recipe import PretrainRecipe, Recipe, Schedule
 
 AnyRun = Recipe | PretrainRecipe
@@ -37,11 +37,6 @@ class Draws:
     def of(self, places: NDArray[np.int64], device: torch.device) -> Tensor:
         """`[n, width]`, uniform in 0 to 1."""
         return torch.from_numpy(self._rows[places]).to(device)
-
-
-def autocast(recipe: AnyRun, device: torch.device) -> Any:
-    """The context in which the network runs at the recipe's precision."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
 
 
 def adamw(backbone: Any, others: list[tuple[str, nn.Parameter]], schedule: Schedule) -> Optimizer:
@@ -156,7 +151,7 @@ def train_epoch(
     return {
         "loss": progress.loss / steps,
         "gradient_norm": progress.gradient_norm / steps,
-        "learning_rate": max(scheduler.get_last_lr()),
+        "learning_rate": float(max(scheduler.get_last_lr())),
         "seconds": progress.seconds,
         "faces_per_second": steps * size / progress.seconds,
     }

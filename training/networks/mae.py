@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from training._timm import timm
-from training.model import normalised
+from training.networks.model import normalised
 from training.recipe import Pretraining
 
 _EPSILON = 1e-6

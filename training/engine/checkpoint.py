@@ -14,7 +14,7 @@ import torch
 from pydantic import BaseModel, ValidationError
 
 from apparent.atomic import atomic_write, write_text
-from training import plots
+from training.engine import curves
 
 SAVE_EVERY = 15 * 60
 """Seconds between checkpoints inside an epoch."""
@@ -102,7 +102,7 @@ class RunFolder:
         entries = self._log.read_text().splitlines() if self._log.exists() else []
         entry = json.dumps({"epoch": done.epochs, **figures})
         write_text(self._log, "\n".join([*entries[: done.epochs - 1], entry]) + "\n")
-        plots.curves(self._log, self._log.with_name("curves.png"))
+        curves.by_epoch(self._log, self._log.with_name("curves.png"))
         self._save_checkpoint(done)
         print(entry, flush=True)
 

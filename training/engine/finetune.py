@@ -2,8 +2,8 @@
 
     python -m training finetune training/recipes/vits14-140.toml --data runs/data
 
-Writes `training.checkpoint.RunFolder`'s files and run.json to runs/<recipe name>/; model.pt holds
-the averaged weights.
+Writes to runs/<recipe name>/ the files of `training.engine.checkpoint.RunFolder` and run.json;
+model.pt holds the averaged weights.
 """
 
 from pathlib import Path
@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from apparent.ages import median_age
-from training import loop, model, provenance
+from training import provenance
 from training._timm import timm
-from training.checkpoint import RunFolder
 from training.data.augment import DRAWS, augment, to_float
 from training.data.dataset import LABELS, Faces, read_faces
 from training.data.labels import FEMALE, UNKNOWN, read_labels
-from training.losses import age_gender_loss, targets
-from training.parallel import Workers
+from training.engine import loop
+from training.engine.checkpoint import RunFolder
+from training.engine.distributed import Workers
+from training.engine.losses import age_gender_loss, targets
+from training.networks import model
 from training.recipe import Recipe, Source
 
 
@@ -71,7 +73,7 @@ def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
             chips = torch.from_numpy(faces.chips(chosen)).to(device)
             jitter = draws.of(places, device)
             pixels = augment(chips, recipe.model.image_size, recipe.augment, jitter)
-            age_logits, female_logits = predict(shared, pixels, recipe)
+            age_logits, female_logits = model.predict(shared, pixels, recipe.precision)
             labels = of(faces.age_low), of(faces.age_high), of(faces.genders)
             soft = None if faces.soft is None else of(faces.soft)
             right = targets(*labels, soft, age_logits.shape[1], recipe.loss)
@@ -93,17 +95,10 @@ def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
         if workers.first:
             for name, some in held_out.items():
                 found = validate(average.module, some, recipe, device)
-                figures |= {f"{name}_{figure}": value for figure, value in found.items()}
+                figures |= {f"{name}/{figure}": value for figure, value in found.items()}
             run.finish_epoch(progress, figures, average.module.state_dict())
             provenance.record(out, recipe, data, faces.counts, run.seconds())
     return run.weights
-
-
-def predict(net: nn.Module, pixels: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """Age logits `[n, 101]` and female logits `[n]`, float32, from the recipe's precision."""
-    with loop.autocast(recipe, pixels.device):
-        age_logits, female_logits = net(pixels)
-    return age_logits.float(), female_logits.float()
 
 
 def _validation_sets(recipe: Recipe, data: Path) -> dict[str, Faces]:
@@ -132,7 +127,8 @@ def validate(
     answering = np.arange(count) * len(faces) // count
     for some in np.split(answering, range(128, count, 128)):
         chips = torch.from_numpy(faces.chips(some)).to(device)
-        age_logits, female_logits = predict(net, to_float(chips, recipe.model.image_size), recipe)
+        pixels = to_float(chips, recipe.model.image_size)
+        age_logits, female_logits = model.predict(net, pixels, recipe.precision)
         ages.append(median_age(age_logits.softmax(dim=1).cpu().numpy()))
         female.append((female_logits > 0).cpu().numpy())
     answered = np.concatenate(ages)

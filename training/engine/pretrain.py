@@ -2,8 +2,9 @@
 
     python -m training pretrain RECIPE --data runs/data
 
-Writes `training.checkpoint.RunFolder`'s files and run.json to runs/<recipe name>/; model.pt holds
-the backbone, and the head as it started, and is what a fine-tuning recipe names as its `start`.
+Writes to runs/<recipe name>/ the files of `training.engine.checkpoint.RunFolder` and run.json;
+model.pt holds the backbone, and the head that its start brought along: what a fine-tuning recipe
+names as its `start`.
 reconstructions.png shows what it paints.
 """
 
@@ -14,12 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training import loop, model, plots, provenance
-from training.checkpoint import RunFolder
+from training import provenance
 from training.data.augment import DRAWS, augment, to_float
 from training.data.dataset import Faces, read_faces
-from training.mae import MaskedAutoencoder, reconstruction
-from training.parallel import Workers
+from training.engine import curves, loop
+from training.engine.checkpoint import RunFolder
+from training.engine.distributed import Workers
+from training.networks import model
+from training.networks.mae import MaskedAutoencoder, reconstruction
 from training.recipe import PretrainRecipe
 
 SHOWN = 8
@@ -55,7 +58,7 @@ def pretrain(recipe: PretrainRecipe, data: Path, out: Path, workers: Workers) ->
             drawn = draws.of(places, device)
             jitter, noise = drawn[:, :DRAWS], drawn[:, DRAWS:]
             pixels = augment(chips, recipe.model.image_size, recipe.augment, jitter)
-            with loop.autocast(recipe, device):
+            with model.autocast(recipe.precision, device):
                 loss: Tensor = shared(pixels, noise)[0]
             return loss
 
@@ -73,7 +76,8 @@ def pretrain(recipe: PretrainRecipe, data: Path, out: Path, workers: Workers) ->
         progress = progress.next_epoch()
         if workers.first:
             _show(mae, faces, recipe, device, out / "reconstructions.png")
-            run.finish_epoch(progress, figures, net.state_dict())
+            trained = mae.backbone if recipe.model.start in model.HEADLESS else net
+            run.finish_epoch(progress, figures, trained.state_dict())
             provenance.record(out, recipe, data, faces.counts, run.seconds())
     return run.weights
 
@@ -100,6 +104,6 @@ def _show(
         "visible": hidden,
         "painted": reconstruction(pixels, painted, mask, mae),
     }
-    plots.rows_of_images(
+    curves.rows_of_images(
         {title: row.permute(0, 2, 3, 1).cpu().numpy() for title, row in rows.items()}, out
     )

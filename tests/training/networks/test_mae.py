@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from training._timm import timm
-from training.mae import (
+from training.networks.mae import (
     MaskedAutoencoder,
     patchify,
     random_masking,

@@ -1,0 +1,65 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.conftest import recipe, weights
+from training.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def runs(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs of one recipe."""
+    folder = tmp_path_factory.mktemp("runs")
+    path = recipe(folder, epochs=1)
+    for more in ([], ["--seed", "2"]):
+        arguments = ["--data", str(sets), "--runs", str(folder), *more]
+        assert main(["finetune", str(path), *arguments]) == 0
+    return folder
+
+
+def average(runs: Path, out: Path) -> int:
+    members = [str(runs / name / "model.pt") for name in ("tiny", "tiny-seed2")]
+    return main(["average", *members, "--out", str(out)])
+
+
+def test_every_weight_is_the_mean_and_both_runs_are_recorded(runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mean"
+    assert average(runs, out / "model.pt") == 0
+    one, other, mean = (weights(f) for f in (runs / "tiny", runs / "tiny-seed2", out))
+    for name, weight in mean.items():
+        torch.testing.assert_close(weight, (one[name] + other[name]) / 2)
+    record = json.loads((out / "run.json").read_text())
+    assert [member["recipe"]["seed"] for member in record["members"]] == [1, 2]
+    assert record["recipe"]["name"] == "mean"
+    assert record["data"]["exact"]["faces"] == 24
+    assert record["seconds"] == sum(member["seconds"] for member in record["members"])
+
+
+def test_models_of_other_shapes_have_no_mean(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = runs / "tiny" / "model.pt"
+    saved = torch.load(path, weights_only=True)
+    first = next(iter(saved["model"]))
+    other = tmp_path / "other.pt"
+    torch.save(saved | {"model": saved["model"] | {first: torch.zeros(1)}}, other)
+    assert main(["average", str(path), str(other), "--out", str(tmp_path / "m" / "m.pt")]) == 1
+    assert "another network" in capsys.readouterr().err
+    assert not (tmp_path / "m").exists()
+
+
+def test_runs_on_other_labels_have_no_common_record(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = runs / "tiny-seed2" / "run.json"
+    text = path.read_text()
+    record = json.loads(text)
+    record["data"]["exact"]["labels_sha256"] = "0" * 64
+    path.write_text(json.dumps(record))
+    try:
+        assert average(runs, tmp_path / "mean" / "model.pt") == 1
+        assert "different labels of exact" in capsys.readouterr().err
+    finally:
+        path.write_text(text)

@@ -1,0 +1,200 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import ROOT
+from tests.training.conftest import recipe, weights
+from training.__main__ import main
+from training.engine import checkpoint
+
+
+@pytest.fixture(scope="module")
+def run(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    runs = tmp_path_factory.mktemp("runs")
+    assert finetune(recipe(runs), sets, runs) == 0
+    return runs / "tiny"
+
+
+def finetune(path: Path, sets: Path, runs: Path, *more: str) -> int:
+    return main(["finetune", str(path), "--data", str(sets), "--runs", str(runs), *more])
+
+
+def same(one: Path, other: Path) -> None:
+    """Bit by bit."""
+    for name, weight in weights(one).items():
+        assert torch.equal(weights(other)[name], weight), name
+
+
+def log(folder: Path) -> list[dict[str, float]]:
+    entries = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    timed = ("seconds", "faces_per_second")
+    return [{k: v for k, v in entry.items() if k not in timed} for entry in entries]
+
+
+def test_a_run_leaves_its_log_curves_weights_and_record(run: Path) -> None:
+    entries = log(run)
+    assert [entry["epoch"] for entry in entries] == [1, 2]
+    assert {"loss", "gradient_norm", "learning_rate"} <= entries[0].keys()
+    assert entries[1]["learning_rate"] < entries[0]["learning_rate"]
+    assert {"exact/age_mae", "exact/gender_accuracy"} <= entries[0].keys()
+    assert {"ranges/years_outside", "ranges/range_exact"} <= entries[0].keys()
+    assert "ranges/age_mae" not in entries[0]
+    assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(run.glob("*.partial*"))
+    record = json.loads((run / "run.json").read_text())
+    assert record["recipe"]["name"] == "tiny"
+    assert record["data"]["exact"]["faces"] == 24
+    assert record["data"]["ranges"]["faces"] == 14
+    assert record["seconds"] >= 0
+    assert len(record["recipe_sha256"]) == len(record["data"]["exact"]["labels_sha256"]) == 64
+    assert {"commit", "versions", "hardware"} <= record.keys()
+
+
+class Killed(BaseException):
+    """Stands for a process that is no more."""
+
+
+@pytest.mark.parametrize("file", ["model.pt", "log.jsonl", "checkpoint.pt"])
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_run_killed_after_any_file_ends_as_if_it_had_not_been(
+    run: Path, sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, epoch: int
+) -> None:
+    """Also in its last epoch, whose weights must not be lost."""
+    written = 0
+
+    def die_after(path: Path) -> None:
+        nonlocal written
+        written += path.name == file
+        if written == epoch and path.name == file:
+            raise Killed
+
+    save, write = checkpoint._save, checkpoint.write_text
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            checkpoint, "_save", lambda state, path: (save(state, path), die_after(path))
+        )
+        patched.setattr(
+            checkpoint, "write_text", lambda path, text: (write(path, text), die_after(path))
+        )
+        with pytest.raises(Killed):
+            finetune(recipe(tmp_path), sets, tmp_path)
+    assert finetune(recipe(tmp_path), sets, tmp_path) == 0
+    same(run, tmp_path / "tiny")
+    assert log(tmp_path / "tiny") == log(run)
+
+
+def test_a_run_killed_inside_an_epoch_goes_on_from_the_step(
+    run: Path, sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = 0
+    save = checkpoint.RunFolder.save_now_and_then
+
+    def save_at_each_step(folder: checkpoint.RunFolder, progress: checkpoint.Progress) -> None:
+        nonlocal steps
+        save(folder, progress)
+        steps += 1
+        if steps == 2:
+            raise Killed
+
+    monkeypatch.setattr(checkpoint, "SAVE_EVERY", 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint.RunFolder, "save_now_and_then", save_at_each_step)
+        with pytest.raises(Killed):
+            finetune(recipe(tmp_path), sets, tmp_path)
+    saved = torch.load(tmp_path / "tiny" / "checkpoint.pt", weights_only=True)
+    assert saved["progress"]["steps"] == 2
+    assert finetune(recipe(tmp_path), sets, tmp_path) == 0
+    same(run, tmp_path / "tiny")
+    assert log(tmp_path / "tiny") == log(run)
+
+
+def test_a_changed_recipe_does_not_continue_another_s_run(
+    run: Path, sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert finetune(recipe(tmp_path, epochs=3), sets, run.parent) == 1
+    assert "another recipe" in capsys.readouterr().err
+
+
+def test_a_run_older_than_an_entry_of_the_recipe_goes_on(
+    run: Path, sets: Path, tmp_path: Path
+) -> None:
+    """The entry has its default, which is what the run did."""
+    path = run / "checkpoint.pt"
+    saved = torch.load(path, weights_only=True)
+    older = json.loads(saved["recipe"])
+    del older["schedule"]["frozen_blocks"], older["augment"]["jpeg_quality"]
+    torch.save(saved | {"recipe": json.dumps(older)}, path)
+    assert finetune(recipe(tmp_path), sets, run.parent) == 0
+
+
+def test_a_loss_that_is_not_finite_ends_with_a_sentence_and_overwrites_nothing(
+    sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = recipe(tmp_path, schedule="learning_rate = 1e30\nclip_norm = 1e30")
+    assert finetune(path, sets, tmp_path) == 1
+    assert "in epoch 1 at step 2" in capsys.readouterr().err
+    assert not (tmp_path / "tiny" / "model.pt").exists()
+    assert not (tmp_path / "tiny" / "checkpoint.pt").exists()
+
+
+def test_frozen_blocks_stay_as_they_were(run: Path, sets: Path, tmp_path: Path) -> None:
+    path = recipe(tmp_path, start=run / "model.pt", schedule="frozen_blocks = 2")
+    assert finetune(path, sets, tmp_path) == 0
+    before, after = weights(run), weights(tmp_path / "tiny")
+    for name in ("patch_embed.proj.weight", "pos_embed", "blocks.1.mlp.fc1.weight"):
+        assert torch.equal(before[f"backbone.{name}"], after[f"backbone.{name}"])
+    last = "backbone.blocks.5.mlp.fc1.weight"
+    assert not torch.equal(before[last], after[last])
+
+
+def test_a_seed_on_the_command_line_is_told_by_the_run_s_name(
+    run: Path, sets: Path, tmp_path: Path
+) -> None:
+    assert finetune(recipe(tmp_path), sets, tmp_path, "--seed", "2") == 0
+    assert json.loads((tmp_path / "tiny-seed2" / "run.json").read_text())["recipe"]["seed"] == 2
+    assert log(tmp_path / "tiny-seed2") != log(run)
+
+
+def test_two_processes_and_batches_in_parts_train_the_same_model(
+    sets: Path, tmp_path: Path
+) -> None:
+    """Without dropout, whose draws belong to a process."""
+    weights_of, losses = {}, {}
+    for name, more in (("one", ""), ("two", ""), ("parts", "accumulate = 2")):
+        path = recipe(tmp_path, name, schedule=more)
+        path.write_text(path.read_text().replace("patch_drop = 0.25", "drop_path = 0.0"))
+        if name == "two":
+            launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+            command = [sys.executable, "-W", "ignore", *launcher, "-m", "training", "finetune"]
+            arguments = [str(path), "--data", str(sets), "--runs", str(tmp_path)]
+            environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+            result = subprocess.run(
+                [*command, *arguments],
+                cwd=ROOT,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert result.returncode == 0, result.stderr
+        else:
+            assert finetune(path, sets, tmp_path) == 0
+        losses[name] = [entry["loss"] for entry in log(tmp_path / name)]
+        weights_of[name] = weights(tmp_path / name)
+    for name in ("two", "parts"):
+        assert losses[name] == pytest.approx(losses["one"], rel=1e-4)
+        for layer, weight in weights_of["one"].items():
+            torch.testing.assert_close(weights_of[name][layer], weight, atol=1e-4, rtol=1e-3)
+
+
+def test_batches_that_cannot_be_cut_evenly_are_refused(
+    sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert finetune(recipe(tmp_path, schedule="accumulate = 3"), sets, tmp_path) == 1
+    assert "8 faces cannot be cut into 3 parts" in capsys.readouterr().err

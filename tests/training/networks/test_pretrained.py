@@ -1,0 +1,61 @@
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from PIL import Image
+
+from apparent.ages import median_age
+from apparent.estimator import Estimator
+from apparent.model import DETECTOR, EMBEDDED
+from training._timm import timm
+from training.networks.model import build
+from training.networks.pretrained import load_backbone, weights_of
+from training.recipe import Model
+
+
+def test_a_position_grid_of_another_size_is_resampled() -> None:
+    large, small = (
+        timm.create_model("test_vit", img_size=side, num_classes=0) for side in (64, 32)
+    )
+    torch.nn.init.constant_(large.pos_embed, 0.5)
+    load_backbone(small, large.state_dict())
+    assert small.pos_embed.shape[1] == 1 + 4
+    torch.testing.assert_close(small.pos_embed, torch.full_like(small.pos_embed, 0.5))
+    torch.testing.assert_close(small.blocks[0].mlp.fc1.weight, large.blocks[0].mlp.fc1.weight)
+
+
+def test_weights_that_do_not_fit_are_refused_by_name() -> None:
+    backbone = timm.create_model("test_vit", img_size=32, num_classes=0)
+    weights = backbone.state_dict()
+    del weights["norm.bias"]
+    weights["extra"] = torch.ones(1)
+    with pytest.raises(ValueError, match=r"missing \['norm.bias'\], left over \['extra'\]"):
+        load_backbone(backbone, weights)
+
+
+def test_the_shipped_file_reads_back_as_the_network_that_it_was_made_of() -> None:
+    """Its medians agree within the rounding of activations, once calibrated as the graph is."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (8, 14, 14, 3), dtype=np.uint8)
+    chips = np.stack([np.asarray(Image.fromarray(c).resize((140, 140))) for c in coarse])
+    path = EMBEDDED / "age_gender.onnx"
+    net = build(Model(image_size=140, start=str(path))).eval()
+    with torch.no_grad():
+        age_logits, female_logits = net(torch.from_numpy(chips).permute(0, 3, 1, 2) / 255)
+    graph = onnx.load(str(path)).graph
+    fitted = {
+        t.name: torch.from_numpy(numpy_helper.to_array(t).copy())
+        for t in graph.initializer
+        if t.name in ("age_temperature", "age_bias", "gender_temperature")
+    }
+    ages = (age_logits / fitted["age_temperature"] + fitted["age_bias"]).softmax(dim=1).numpy()
+    female = (female_logits / fitted["gender_temperature"]).sigmoid().numpy()
+    served = Estimator(path.read_bytes()).estimate(chips)
+    assert np.abs(median_age(ages) - median_age(served.age_probabilities)).mean() < 0.5
+    assert np.abs(female - served.female_probability).mean() < 0.05
+
+
+def test_another_graph_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"face_detector\.onnx has 0 int8 matrix products"):
+        weights_of(EMBEDDED / DETECTOR)

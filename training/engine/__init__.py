@@ -1,0 +1,1 @@
+"""What trains the network: losses, loops, checkpoints, pretraining, fine-tuning, distillation."""

@@ -1,0 +1,76 @@
+"""A recipe from photos to a scored model bundle; what is there already is not made again.
+
+    python -m training run training/recipes/NAME.toml --data ../shared/data
+
+Leaves runs/NAME/model.pt and, of a fine-tuning run, the bundle runs/NAME/bundle: calibrated on the
+split `calibration` of the recipe's sets and scored on their `val`.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from training import recipe as recipes
+from training.data.dataset import LABELS
+from training.data.labels import UNKNOWN, read_labels
+from training.data.prepare import prepare
+from training.release.answers import Source
+from training.release.calibrate import Options, calibrate
+from training.release.evaluate import evaluate, record, shown
+from training.release.export import export
+
+CHIP_SIZE = 160
+"""Side in pixels of a stored chip: somewhat more than the networks see."""
+
+
+def run(path: Path, data: Path, runs: Path) -> Path:
+    """Does all steps of the recipe at `path`; returns the weights of a pretraining run, else the
+    bundle.
+
+    `data` has a folder with images.zip and labels.csv for each set.
+    """
+    recipe = recipes.load_any(path)
+    names = [source.name for source in recipe.sources]
+    beside = recipe.validation if isinstance(recipe, recipes.Recipe) else ()
+    for name in dict.fromkeys([*names, *beside]):
+        photos, chips = data / name, runs / "data" / name
+        if not chips.exists():
+            misses = prepare(photos / "images.zip", photos / LABELS, chips, CHIP_SIZE)
+            print(f"{chips}: {misses}")
+    step = "finetune" if isinstance(recipe, recipes.Recipe) else "pretrain"
+    _train([step, str(path), "--data", str(runs / "data"), "--runs", str(runs)])
+    weights = runs / recipe.name / "model.pt"
+    if step == "pretrain":
+        return weights
+    bundle = weights.with_name("bundle")
+    shutil.rmtree(bundle, ignore_errors=True)
+    export(weights, runs / "data" / names[0], bundle)
+    sources = [Source(data / name / "images.zip", data / name / LABELS) for name in names]
+    with_ages = [source for source in sources if _has_ages(source.labels, "calibration")]
+    calibrate(bundle, with_ages, "calibration", Options())
+    with_val = [source for source in sources if "val" in read_labels(source.labels).splits]
+    result = evaluate(bundle, with_val, ["val"], "photos")
+    record(bundle, result)
+    print(shown(result))
+    return bundle
+
+
+def _has_ages(labels: Path, split: str) -> bool:
+    every = read_labels(labels)
+    return any(
+        age != UNKNOWN and found == split
+        for age, found in zip(every.age_low.tolist(), every.splits, strict=True)
+    )
+
+
+def _train(step: list[str]) -> None:
+    """In a process for each GPU; in one of its own without or with one GPU."""
+    command = [sys.executable, "-m"]
+    if torch.cuda.device_count() > 1:
+        command += ["torch.distributed.run", "--standalone", "--nproc-per-node=gpu", "-m"]
+    result = subprocess.run([*command, "training", *step], check=False)
+    if result.returncode:
+        raise ValueError(f"The step {step[0]} did not end well; what it printed says why.")
