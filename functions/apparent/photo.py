@@ -4,41 +4,44 @@ The first step of the road. Nothing here knows about faces: a `Photo` knows its 
 hands out pixels at the resolution asked for, decoding no more of a JPEG than that needs.
 """
 
-import io
 import math
 import os
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from apparent.arrays import Pixels
-from apparent.errors import PhotoError, UndecodablePhoto, UnsupportedFormat
+from apparent.errors import PhotoError, UndecodablePhoto
+from apparent.formats import FORMATS, INCOMPLETE, MAX_PIXELS, examine
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")
-"""Formats decoded, by Pillow's names. More (TIFF, PSD) would only widen the attack surface."""
-
-MAX_PIXELS: Final = 50_000_000
-"""Photos of more are refused before they are decoded, unless the caller sets another limit."""
-
-MAX_JPEG_SCANS: Final = 100
-"""Progressive JPEGs have about 10 scans; thousands are an attempt at denial of service."""
+__all__ = ["FORMATS", "MAX_PIXELS", "DecodedPhoto", "Photo", "read"]
 
 _ORIENTATION_TAG: Final = 0x0112
-_TO_UPRIGHT: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+_AS_STORED: Final[dict[int, Callable[[Pixels], Pixels]]] = {
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.swapaxes(0, 1),
+    6: lambda upright: upright.swapaxes(0, 1)[::-1],
+    7: lambda upright: upright.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda upright: upright.swapaxes(0, 1)[:, ::-1],
 }
+"""By EXIF orientation: a view of an upright picture whose rows are those of the file."""
 _SWAPS_SIDES: Final = {5, 6, 7, 8}
-_JPEG_REDUCTIONS: Final = (8, 4, 2)
-_STRIP: Final = 128
-"""Rows copied at a time."""
+_JPEG_REDUCTIONS: Final = (8, 4, 2, 1)
+_FINEST: Final = 32_000_000
+"""Pixels. Phones' sensors of 50 or 200 million group theirs by four or more under one colour: half
+the scale loses next to nothing, and takes a quarter of the time and memory."""
+_STRIP: Final = 1 << 16
+"""Pixels copied at a time: few enough for a core's cache."""
+_FILLED_IN: Final = 128
+"""What a JPEG decoder puts where data are missing."""
+_ROWS_NEEDED: Final = 0.9
 
 
 class Photo:
@@ -50,25 +53,16 @@ class Photo:
     def __init__(self, data: bytes, max_pixels: int) -> None:
         """Reads the header of `data`.
 
-        Raises `UnsupportedFormat` where no decoder knows the bytes, and `UndecodablePhoto` where
-        the header is broken or promises more than `max_pixels` pixels.
+        Raises `UnsupportedFormat` where the bytes are in no format that is read, and
+        `UndecodablePhoto` where the header is broken, promises more than `max_pixels` pixels, or
+        so many of so few bytes that decoding them would take seconds.
         """
-        self._data = data
+        self._encoded = examine(data, max_pixels)
         self._decoded: Pixels | None = None
-        image = self._open()
-        self.format: str = image.format or "?"
-        width, height = image.size
-        if width * height > max_pixels:
-            raise UndecodablePhoto(
-                f"The photo has {width} x {height} pixels; at most {max_pixels:,} are read. "
-                "Scale it down and send it again."
-            )
-        # 0xFF is escaped in entropy-coded data, so these two bytes are a start-of-scan marker.
-        if self.format == "JPEG" and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
-            raise UndecodablePhoto(
-                f"The JPEG has more than {MAX_JPEG_SCANS} scans. Save it again as an ordinary JPEG."
-            )
-        self._orientation = _orientation(image)
+        self._decoded_by = 1
+        self.format: str = self._encoded.format
+        self._orientation = _orientation(self._encoded.exif)
+        width, height = self._encoded.size
         swaps = self._orientation in _SWAPS_SIDES
         self.width, self.height = (height, width) if swaps else (width, height)
 
@@ -76,60 +70,59 @@ class Photo:
         """The upright photo, uint8 `[height, width, 3]` RGB.
 
         Full resolution, or, where the format can be decoded at a reduced scale (JPEG), the smallest
-        scale whose longer side is still at least `long_side` pixels. Transparent pixels lie on
-        white; an animation is its first frame; 16-bit and CMYK become 8-bit RGB.
-        Raises `UndecodablePhoto`.
+        scale whose longer side is still at least `long_side` pixels; a JPEG of more than `_FINEST`
+        pixels is not decoded finer than to as many. The finest pixels asked for so far are kept and
+        answer every coarser request as well: scaling them costs less than decoding again.
+        Transparent pixels lie on white; an animation is its first frame; 16-bit and CMYK become
+        8-bit RGB. Raises `UndecodablePhoto`.
         """
-        if self.format != "JPEG":
-            if self._decoded is None:
-                self._decoded = self._decode(reduction=1)
-            return self._decoded
-        longest = max(self.width, self.height)
-        reduction = 1
-        if long_side is not None:
-            fitting = (r for r in _JPEG_REDUCTIONS if math.ceil(longest / r) >= long_side)
-            reduction = next(fitting, 1)
-        return self._decode(reduction)
+        reduction = self._reduction(long_side or max(self.width, self.height))
+        if self._decoded is None or reduction < self._decoded_by:
+            self._decoded = None  # its memory is needed
+            self._decoded, self._decoded_by = self._decode(reduction), reduction
+        return self._decoded
 
     def image(self) -> Image.Image:
         """The upright photo at full resolution, for people to look at."""
-        return Image.fromarray(self.pixels())
+        pixels = self.pixels()
+        return Image.fromarray(pixels if self._decoded_by == 1 else self._decode(1))
 
-    def _open(self) -> Image.Image:
-        try:
-            return Image.open(io.BytesIO(self._data), formats=FORMATS)
-        except UnidentifiedImageError as error:
-            if self._has_known_signature():
-                raise UndecodablePhoto("The photo is damaged or incomplete.") from error
-            raise UnsupportedFormat(
-                f"The file is not an image in a format that is read here ({', '.join(FORMATS)})."
-            ) from error
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise UndecodablePhoto(
-                "The photo has far too many pixels. Scale it down and send it again."
-            ) from error
-        except Exception as error:
-            raise UndecodablePhoto("The photo's header is damaged.") from error
-
-    def _has_known_signature(self) -> bool:
-        accepts = [Image.OPEN[name][1] for name in FORMATS if name in Image.OPEN]
-        return any(accept(self._data[:16]) is True for accept in accepts if accept)
+    def _reduction(self, long_side: int) -> int:
+        if self.format != "JPEG":
+            return 1
+        coarser = [r for r in _JPEG_REDUCTIONS if self.width * self.height <= r * r * _FINEST]
+        fitting = (r for r in coarser if math.ceil(max(self.width, self.height) / r) >= long_side)
+        return next(fitting, min(coarser, default=max(_JPEG_REDUCTIONS)))
 
     def _decode(self, reduction: int) -> Pixels:
         # Pillow's decoders raise nearly every exception type on hostile input.
         try:
-            image = self._open()
+            image = self._encoded.open()
             if reduction > 1:
                 image.draft(None, (image.width // reduction, image.height // reduction))
             image.load()
-            rgb = _upright(_to_rgb(image), self._orientation)
+            if (
+                self.format == "BMP"
+                and image.mode == "RGBA"
+                and not image.getchannel("A").getbbox()
+            ):
+                image.putalpha(255)  # a fourth byte that is always 0 is not used
+            pixels = _upright(image, self._orientation)
+            if self._encoded.cut:
+                self._check_rows(pixels)
+            return pixels
         except PhotoError:
             raise
         except Exception as error:
             raise UndecodablePhoto(
                 "The photo is damaged or incomplete and cannot be decoded. Save it again."
             ) from error
-        return _to_array(rgb)
+
+    def _check_rows(self, upright: Pixels) -> None:
+        stored = _AS_STORED[self._orientation](upright)
+        there = np.flatnonzero((stored != _FILLED_IN).any(axis=(1, 2)))
+        if not there.size or there[-1] + 1 < _ROWS_NEEDED * len(stored):
+            raise UndecodablePhoto(INCOMPLETE)
 
 
 class DecodedPhoto(Photo):
@@ -142,7 +135,7 @@ class DecodedPhoto(Photo):
                 f"An array of {pixels.dtype} {list(pixels.shape)} is no photo. Give uint8 RGB "
                 "[height, width, 3]."
             )
-        self._decoded = pixels
+        self._decoded, self._decoded_by = pixels, 1
         self.format = "decoded"
         self.height, self.width = pixels.shape[:2]
 
@@ -158,8 +151,8 @@ def read(source: object, max_pixels: int = MAX_PIXELS) -> Photo:
         case str() | os.PathLike():
             return Photo(Path(source).read_bytes(), max_pixels)
         case Image.Image():
-            upright = _upright(_to_rgb(source), _orientation(source))
-            return DecodedPhoto(_to_array(upright))
+            orientation = source.getexif().get(_ORIENTATION_TAG, 1)
+            return DecodedPhoto(_upright(source, orientation if orientation in _AS_STORED else 1))
         case np.ndarray():
             return DecodedPhoto(source)
     raise TypeError(
@@ -167,35 +160,50 @@ def read(source: object, max_pixels: int = MAX_PIXELS) -> Photo:
     )
 
 
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 (upright) where EXIF is absent, damaged or out of range."""
-    try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:
+def _orientation(exif: bytes) -> int:
+    """The orientation of a TIFF structure, 1 to 8; 1 (upright) where it is absent or damaged.
+
+    Only this tag of the first directory is looked at: a reader of all of them, such as Pillow's,
+    can be made to copy the whole file once for each.
+    """
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
+    if order is None:
         return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    try:
+        (position,) = struct.unpack_from(f"{order}I", exif, 4)
+        (count,) = struct.unpack_from(f"{order}H", exif, position)
+        for i in range(count):
+            tag, _, _, value = struct.unpack_from(f"{order}HHIH", exif, position + 2 + 12 * i)
+            if tag == _ORIENTATION_TAG:
+                return value if value in _AS_STORED else 1
+    except struct.error:
+        pass
+    return 1
 
 
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    turn = _TO_UPRIGHT.get(orientation)
-    return image if turn is None else image.transpose(turn)
+def _is_clear(image: Image.Image) -> bool:
+    return image.mode == "RGBA" and not image.getchannel("A").getbbox()
+
+
+def _upright(image: Image.Image, orientation: int) -> Pixels:
+    """RGB, turned while it is copied strip by strip: no second copy of a large photo is made."""
+    swaps = orientation in _SWAPS_SIDES
+    height, width = image.size if swaps else image.size[::-1]
+    upright = np.empty((height, width, 3), np.uint8)
+    stored = _AS_STORED[orientation](upright)
+    rows = max(1, _STRIP // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        stored[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, image.width, bottom))))
+    return upright
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
         # Pillow clips 16-bit grey at 255 when it converts; keep the high byte instead.
-        image = Image.fromarray((np.asarray(image, np.uint32) >> 8).clip(0, 255).astype(np.uint8))
+        image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(white, rgba).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _to_array(rgb: Image.Image) -> Pixels:
-    """As `numpy.asarray`, which would hold a large photo twice more while it copies."""
-    pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
-    for top in range(0, rgb.height, _STRIP):
-        bottom = min(top + _STRIP, rgb.height)
-        pixels[top:bottom] = np.asarray(rgb.crop((0, top, rgb.width, bottom)))
-    return pixels

@@ -9,11 +9,22 @@ import onnxruntime as ort
 
 
 def load(model: bytes, threads: int = 0) -> ort.InferenceSession:
-    """A CPU session for a serialised ONNX graph; 0 `threads` means one per core."""
+    """A CPU session for a serialised ONNX graph; 0 `threads` means one per CPU that may be used."""
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+    # Left to itself, onnxruntime pins a thread to each core of the machine, and prints an error for
+    # each that this process may not use.
+    options.intra_op_num_threads = threads or usable_cpus()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only: YuNet's declared output shapes are too narrow
     # Spinning threads burn the CPU time a Lambda is billed for between two small runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def usable_cpus() -> int:
+    """How many CPUs this process may use: fewer than the machine has in many containers."""
+    if hasattr(os, "process_cpu_count"):  # Python 3.13
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

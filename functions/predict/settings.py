@@ -20,7 +20,7 @@ class Settings(BaseModel):
 
     model_uri: str = Field(default=EMBEDDED.as_uri(), pattern=r"^(file|s3)://")
     """Folder of the model."""
-    max_pixels: int = Field(default=50_000_000, gt=0)
+    max_pixels: int = Field(default=64_000_000, gt=0)
     """Photos with more pixels are refused before they are decoded."""
     max_bytes: int = Field(default=6 * 1024 * 1024, gt=0)
     """Larger photos are refused; AWS Lambda takes 6 MB."""
