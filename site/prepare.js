@@ -1,17 +1,19 @@
-// A file -> a photo small enough to send: upright, at most 1,600 px a side, without metadata.
+// A file -> a photo small enough to send: at most 1,600 px a side, without metadata.
 
 import { canvas, encode } from "./canvas.js";
 import { PhotoError } from "./errors.js";
+import { withoutMetadata } from "./jpeg.js";
 
 /** @import { Size } from "./engine/engine.d.ts" */
 
 const LONG_SIDE = 1600;
-const QUALITY = 0.85;
+const QUALITY = 0.95;
 const MAX_BYTES = 4_400_000; // what fits into a Lambda event, in base64 and with a form around it
 
 /**
- * Re-encoded, with its size in pixels; or without, the file as it is, where the browser cannot read it
- * but the service might.
+ * The photo with its size in pixels: a small JPEG's own bytes but for its metadata, so that the answer is
+ * that of the file, else re-encoded. Without a size, the file as it is, where the browser cannot read it but
+ * the service might.
  * @typedef {{blob: Blob, size?: Size}} PreparedPhoto
  */
 
@@ -31,6 +33,14 @@ export async function prepare(file) {
   if (!bitmap || !canvasIsFaithful()) {
     if (file.size > MAX_BYTES) throw new PhotoError("tooLarge");
     return { blob: file };
+  }
+  const { width: fullWidth, height: fullHeight } = bitmap;
+  if (Math.max(fullWidth, fullHeight) <= LONG_SIDE && file.size <= MAX_BYTES) {
+    const blob = withoutMetadata(new Uint8Array(await file.arrayBuffer()));
+    if (blob) {
+      bitmap.close();
+      return { blob, size: { width: fullWidth, height: fullHeight } };
+    }
   }
   const scale = Math.min(1, LONG_SIDE / Math.max(bitmap.width, bitmap.height));
   const width = Math.max(1, Math.round(bitmap.width * scale));
