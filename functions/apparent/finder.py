@@ -41,8 +41,8 @@ _CLOSE_BORDER: Final = 60
 
 _TRACE: Final = 0.35
 """Least score of what may be a face at a finer scale."""
-_WEAK: Final = 0.75
-"""Score below which the only faces of a photo may be faces that lie on their side."""
+_WEAK: Final = 0.88
+"""Score below which a photo's surest face may lie on its side."""
 _SURE: Final = 0.905
 """Score from which a patch shows an upright face: of 103 photos 95 % reached it, and none of them
 upside down."""

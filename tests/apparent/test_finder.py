@@ -141,3 +141,10 @@ def test_noise_and_patterns_are_no_faces(finder: Finder, rng: np.random.Generato
     ]
     for pattern in patterns:
         assert found(finder, Image.fromarray(pattern.astype(np.uint8))) == []
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_all_faces_of_a_photo_on_its_side_are_found(finder: Finder, quarters: int) -> None:
+    upright = grid((1600, 1200), 130, 3, 2)
+    turned = Image.fromarray(np.ascontiguousarray(np.rot90(np.asarray(upright), quarters)))
+    assert len(found(finder, turned)) == len(found(finder, upright)) == 6
