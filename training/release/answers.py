@@ -95,8 +95,8 @@ class Answers:
     @property
     def exact(self) -> NDArray[np.bool_]:
         """Whose age is labelled as one year."""
-        same: NDArray[np.bool_] = self.age_low == self.age_high
-        return same & (self.age_low != UNKNOWN)
+        one_year: NDArray[np.bool_] = (self.age_low == self.age_high) & (self.age_low != UNKNOWN)
+        return one_year
 
     @property
     def ranged(self) -> NDArray[np.bool_]:

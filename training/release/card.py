@@ -121,6 +121,7 @@ def _provenance(bundle: store.Bundle) -> str:
     facts = {
         "commit": known.commit,
         "recipe, sha256": known.recipe_sha256,
+        "weights it began with, sha256": known.start_sha256,
         "weights, sha256": known.weights_sha256,
         **{f"labels of {title(n)}, sha256": d.labels_sha256 for n, d in known.data.items()},
     }

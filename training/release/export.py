@@ -7,6 +7,7 @@ Temperatures and bias are initialisers of the graph, 1 and 0 until `training cal
 
 import json
 import shutil
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,10 @@ from training.release.quantize import quantize
 
 INT8, FP32 = "age_gender.onnx", "age_gender.fp32.onnx"
 RUN_RECORD = "run.json"
-_RECORDED = ("recipe", "recipe_sha256", "commit", "versions", "hardware", "seconds")
+_RECORDED = (
+    *("recipe", "recipe_sha256", "start_sha256"),
+    *("commit", "versions", "hardware", "seconds"),
+)
 
 CHECKED = 256
 """Val chips, at most, on which the variants are compared."""
@@ -112,15 +116,18 @@ def export(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     fp32, int8 = partial / FP32, partial / INT8
-    torch.onnx.export(
-        served,
-        (val_chips[:2],),
-        fp32,
-        input_names=["chips"],
-        output_names=["age_logits", "female_logits"],
-        dynamic_shapes={"chips": {0: torch.export.Dim("n", min=1)}},
-        external_data=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of torch's own deprecated calls
+        torch.onnx.export(
+            served,
+            (val_chips[:2],),
+            fp32,
+            input_names=["chips"],
+            output_names=["age_logits", "female_logits"],
+            dynamic_shapes={"chips": {0: torch.export.Dim("n", min=1)}},
+            external_data=False,
+            verbose=False,
+        )
     quantize(fp32, int8)
     for path in (fp32, int8):
         end_in_probabilities(path)

@@ -95,6 +95,8 @@ class Provenance(_Part):
     recipe: JsonValue = None
     """The training run's recipe or release, or its name."""
     recipe_sha256: str | None = None
+    start_sha256: str | None = None
+    """Of the file of weights that training began with."""
     commit: str | None = None
     """Of the code that trained."""
     data: dict[str, DataSource] = {}

@@ -22,6 +22,7 @@ SPLITS = ["val"] * 8 + ["calibration"] * 12 + ["test"] * 8
 RUN = {
     "recipe": {"name": "tiny"},
     "recipe_sha256": "a" * 64,
+    "start_sha256": None,
     "commit": "0123456",
     "data": {"utkface": {"labels_sha256": "b" * 64, "faces": 24, "more": "is not taken"}},
     "versions": {"python": "3.13"},

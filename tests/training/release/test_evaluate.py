@@ -60,7 +60,7 @@ def test_collections_and_splits_are_scored_apart_and_together(
     assert result["n"] == 21
     assert result["n_ages"] == 16
     assert result["n_ranges"] == 5
-    assert result["n_genders"] == 16 + 3
+    assert result["n_genders"] == 16 + 4
     assert set(result["by_range"]) == {"0-2", "3-19", "20-36", "37-65", "66-100"}
     lines = shown(result).splitlines()
     assert [line.partition(":")[0] for line in lines] == [
