@@ -94,6 +94,8 @@ class Schedule(_Section):
     clip_norm: float = Field(1.0, gt=0)
     layer_decay: float = Field(0.75, gt=0, le=1)
     """The rate of each block of the backbone is this times that of the block after it."""
+    backbone_rate: float = Field(1.0, gt=0)
+    """The backbone's rate as a share of that of the rest, which is often new."""
     frozen_blocks: int = Field(0, ge=0)
     """First blocks, and the patch embedding, that stay as they are: quicker on a CPU."""
     betas: tuple[float, float] = (0.9, 0.999)

@@ -17,6 +17,9 @@ from training import recipe as recipes
 from training.data.dataset import LABELS
 from training.data.labels import UNKNOWN, read_labels
 from training.data.prepare import prepare
+from training.engine import distributed
+from training.engine.finetune import finetune
+from training.engine.pretrain import pretrain
 from training.release.answers import Source
 from training.release.calibrate import Options, calibrate
 from training.release.evaluate import evaluate, record, shown
@@ -40,10 +43,9 @@ def run(path: Path, data: Path, runs: Path) -> Path:
         if not chips.exists():
             misses = prepare(photos / "images.zip", photos / LABELS, chips, CHIP_SIZE)
             print(f"{chips}: {misses}")
-    step = "finetune" if isinstance(recipe, recipes.Recipe) else "pretrain"
-    _train([step, str(path), "--data", str(runs / "data"), "--runs", str(runs)])
+    _train(recipe, path, runs)
     weights = runs / recipe.name / "model.pt"
-    if step == "pretrain":
+    if isinstance(recipe, recipes.PretrainRecipe):
         return weights
     bundle = weights.with_name("bundle")
     shutil.rmtree(bundle, ignore_errors=True)
@@ -66,11 +68,19 @@ def _has_ages(labels: Path, split: str) -> bool:
     )
 
 
-def _train(step: list[str]) -> None:
-    """In a process for each GPU; in one of its own without or with one GPU."""
-    command = [sys.executable, "-m"]
+def _train(recipe: recipes.Recipe | recipes.PretrainRecipe, path: Path, runs: Path) -> None:
+    """Here, or in a process for each of several GPUs."""
     if torch.cuda.device_count() > 1:
-        command += ["torch.distributed.run", "--standalone", "--nproc-per-node=gpu", "-m"]
-    result = subprocess.run([*command, "training", *step], check=False)
-    if result.returncode:
-        raise ValueError(f"The step {step[0]} did not end well; what it printed says why.")
+        step = "finetune" if isinstance(recipe, recipes.Recipe) else "pretrain"
+        launch = ["torch.distributed.run", "--standalone", "--nproc-per-node=gpu", "-m", "training"]
+        folders = ["--data", str(runs / "data"), "--runs", str(runs)]
+        command = [sys.executable, "-m", *launch, step, str(path), *folders]
+        if subprocess.run(command, check=False).returncode:
+            raise ValueError(f"The step {step} did not end well; what it printed says why.")
+        return
+    with distributed.workers() as workers:
+        out = runs / recipe.name
+        if isinstance(recipe, recipes.Recipe):
+            finetune(recipe, runs / "data", out, workers)
+        else:
+            pretrain(recipe, runs / "data", out, workers)

@@ -55,6 +55,8 @@ def adamw(backbone: Any, others: list[tuple[str, nn.Parameter]], schedule: Sched
         layer_decay=schedule.layer_decay,
         no_weight_decay_list=backbone.no_weight_decay(),
     )
+    for group in groups:
+        group["lr_scale"] *= schedule.backbone_rate
     still = {name for name, p in others if p.ndim <= 1 or name.endswith(("token", "position"))}
     for decay, members in (
         (schedule.weight_decay, [p for name, p in others if name not in still]),

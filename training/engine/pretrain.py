@@ -4,8 +4,7 @@
 
 Writes to runs/<recipe name>/ the files of `training.engine.checkpoint.RunFolder` and run.json;
 model.pt holds the backbone, and the head that its start brought along: what a fine-tuning recipe
-names as its `start`.
-reconstructions.png shows what it paints.
+names as its `start`. reconstructions.png shows what it paints.
 """
 
 from pathlib import Path

@@ -53,9 +53,10 @@ def test_the_rate_is_the_base_rate_for_256_faces(mae: MaskedAutoencoder) -> None
 
 
 def test_layers_far_from_the_decoder_learn_more_slowly(mae: MaskedAutoencoder) -> None:
-    found = groups(mae, batch_size=256, learning_rate=1e-3, layer_decay=0.5)
+    found = groups(mae, batch_size=256, learning_rate=1e-3, layer_decay=0.5, backbone_rate=0.1)
     first, last = (found[f"backbone.blocks.{i}.mlp.fc1.weight"][0] for i in (0, 5))
     assert found["decoder_embed.weight"][0] == pytest.approx(1e-3)
+    assert found["backbone.norm.weight"][0] == pytest.approx(1e-4)
     assert last == pytest.approx(32 * first)
     assert found["backbone.patch_embed.proj.weight"][0] == pytest.approx(first / 2)
 
