@@ -67,7 +67,7 @@ class Api(Construct):
             log_group=self.log_group,
             role=role,
         )
-        if settings.bucket_helpers:
+        if models.deployment is not None:
             self.function.node.add_dependency(models.deployment)
         self.http_api = gateway.HttpApi(
             self,

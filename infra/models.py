@@ -38,6 +38,8 @@ class Models(Construct):
         )
         self._path = f"{PREFIX}/{bundle.content_hash}"
         self.uri = f"s3://{self.bucket.bucket_name}/{self._path}/"
+        self.deployment: deployment.BucketDeployment | None = None
+        """What brings the files, where it does: whoever reads them waits for it."""
         if helpers:
             others = [path.name for path in folder.iterdir()]
             self.deployment = deployment.BucketDeployment(
