@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from apparent.atomic import atomic_write
 
-
 _UNPLOTTED = ("epoch", "seconds", "faces_per_second")
 
 

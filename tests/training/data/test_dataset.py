@@ -24,7 +24,8 @@ def data(tmp_path: Path) -> Path:
 def faces(data: Path, *sources: Source, merge: bool = False) -> list[int]:
     """Lowest ages of an epoch's draw."""
     read = read_faces(data, sources, ("train",), merge=merge)
-    return read.age_low[read.epoch(1, 0)].tolist()
+    ages: list[int] = read.age_low[read.epoch(1, 0)].tolist()
+    return ages
 
 
 def test_copies_of_one_image_are_merged_where_asked(data: Path) -> None:

@@ -3,10 +3,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from apparent import atomic
 from tests.conftest import ROOT
 from tests.training.conftest import recipe, weights
 from training.__main__ import main
@@ -72,14 +74,19 @@ def test_a_run_killed_after_any_file_of_its_last_epoch_ends_as_if_it_had_not_bee
         if written == 2 and path.name == file:
             raise Killed
 
-    save, write = checkpoint._save, checkpoint.write_text
+    save, write = checkpoint._save, atomic.write_text
+
+    def save_then_die(state: dict[str, Any], path: Path) -> None:
+        save(state, path)
+        die_after(path)
+
+    def write_then_die(path: Path, text: str) -> None:
+        write(path, text)
+        die_after(path)
+
     with monkeypatch.context() as patched:
-        patched.setattr(
-            checkpoint, "_save", lambda state, path: (save(state, path), die_after(path))
-        )
-        patched.setattr(
-            checkpoint, "write_text", lambda path, text: (write(path, text), die_after(path))
-        )
+        patched.setattr(checkpoint, "_save", save_then_die)
+        patched.setattr(checkpoint, "write_text", write_then_die)
         with pytest.raises(Killed):
             finetune(recipe(tmp_path), sets, tmp_path)
     assert finetune(recipe(tmp_path), sets, tmp_path) == 0

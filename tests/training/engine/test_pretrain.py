@@ -22,7 +22,7 @@ def mae() -> MaskedAutoencoder:
 
 def groups(mae: MaskedAutoencoder, **schedule: float) -> dict[str, tuple[float, float]]:
     """Rate and weight decay of each parameter."""
-    settings = PretrainSchedule(epochs=1, **schedule)  # type: ignore[arg-type]
+    settings = PretrainSchedule(epochs=1, **schedule)
     decoder = [(n, p) for n, p in mae.named_parameters() if not n.startswith("backbone.")]
     optimizer = adamw(mae.backbone, decoder, settings)
     names = {id(p): name for name, p in mae.named_parameters()}
