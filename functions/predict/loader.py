@@ -60,16 +60,16 @@ class Loader:
         started = time.perf_counter()
         try:
             files = store.load(settings.model_uri)
+            loaded = time.perf_counter()
+            # Only here: the files are read while others import it, and with it onnxruntime.
+            from apparent.pipeline import Pipeline
+
+            imported = time.perf_counter()
+            pipeline = Pipeline(files, settings.max_pixels, self._threads)
         except ModelError as error:
             logger.error("The model is not available: %s", error)
             self._failed_at = time.monotonic()
             raise ModelUnavailable(self._patience) from error
-        loaded = time.perf_counter()
-        # Only here: the files are read while others import it, and with it onnxruntime.
-        from apparent.pipeline import Pipeline
-
-        imported = time.perf_counter()
-        pipeline = Pipeline(files, settings.max_pixels, self._threads)
         opened = time.perf_counter()
         pipeline.warm_up()
         warm = time.perf_counter()

@@ -37,6 +37,20 @@ def test_health_needs_no_model_and_the_rest_says_503(tmp_path: Path, collins: by
         problem(client.get("/api/v1/model"), 503)
 
 
+def test_a_bundle_whose_chips_have_another_size_than_its_network_s_is_no_model(
+    tmp_path: Path, collins: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(EMBEDDED, tmp_path / "model")
+    path = tmp_path / "model" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["input"]["chip_size"] = 112
+    path.write_text(json.dumps(manifest))
+    settings = Settings(model_uri=(tmp_path / "model").as_uri())
+    with TestClient(create_app(settings)) as client:
+        problem(post(client, collins), 503)
+    assert "112" in caplog.text
+
+
 def test_a_model_that_comes_later_is_found(tmp_path: Path, collins: bytes) -> None:
     settings = Settings(model_uri=(tmp_path / "model").as_uri())
     with TestClient(create_app(settings, Loader(settings, patience=0))) as client:
