@@ -35,7 +35,8 @@ expect.set_options(timeout=20_000)  # a busy machine is no failure
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents and CHROMIUM is None:
-            item.add_marker(pytest.mark.skip(reason="chromium is not on PATH: apt-get install chromium"))
+            reason = "chromium is not on PATH: apt-get install chromium"
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="package")
