@@ -84,7 +84,8 @@ def test_a_face_that_fills_a_large_photo_is_found(finder: Finder, name: str, mar
     x, y = left + width / 2, top + height / 2
     half = (width * margin / 2, height * margin / 2)
     box = (x - half[0], y - half[1], x + half[0], y + half[1])
-    crop = portrait(name).crop(tuple(map(round, box)))
+    rounded = (round(box[0]), round(box[1]), round(box[2]), round(box[3]))
+    crop = portrait(name).crop(rounded)
     large = crop.resize((round(1600 * crop.width / crop.height), 1600), Image.Resampling.LANCZOS)
     (face,) = found(finder, large)
     # As in the whole photo, on the scale of the crop.
