@@ -12,7 +12,6 @@ from apparent.pipeline import Pipeline
 from apparent.results import Faces
 from tests.conftest import SAMPLES, encoded
 
-
 STEADY = 5
 """Years by which the answers for two copies of one photo may differ."""
 
