@@ -198,7 +198,7 @@ class Recipe(_Run):
     validation_faces: int = Field(0, ge=0)
     """How many of each set are answered, evenly spread; 0: all."""
     teacher: str = ""
-    """Folder of soft targets that `training teach` wrote; with them faces of unknown age teach age
+    """Folder of soft targets that `training soft-targets` wrote; with them faces of unknown age teach age
     too."""
     loss: Loss = Loss()
     schedule: FinetuneSchedule
