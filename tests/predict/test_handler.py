@@ -1,10 +1,11 @@
-import base64
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from awslambdaric.lambda_context import LambdaContext
+
+from scripts.commands.events import http_event
 
 CONTEXT = LambdaContext("id", None, None, 0, "arn:aws:lambda:eu-west-1:000000000000:function:f")
 Answer = tuple[int, dict[str, str], Any]
@@ -14,36 +15,10 @@ Ask = Callable[[dict[str, Any]], Answer]
 def event(
     method: str, path: str, body: bytes = b"", content_type: str | None = None
 ) -> dict[str, Any]:
-    """An API Gateway HTTP API event, payload format 2.0."""
     headers = {"host": "abc.execute-api.example", "x-forwarded-for": "192.0.2.1"}
-    if content_type:
-        headers["content-type"] = content_type
-    return {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": headers,
-        "requestContext": {
-            "accountId": "123456789012",
-            "apiId": "abc",
-            "domainName": "abc.execute-api.example",
-            "http": {
-                "method": method,
-                "path": path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": "192.0.2.1",
-                "userAgent": "test",
-            },
-            "requestId": "id",
-            "routeKey": "$default",
-            "stage": "$default",
-            "time": "23/Nov/2026:12:00:00 +0000",
-            "timeEpoch": 1795435200000,
-        },
-        "body": base64.b64encode(body).decode(),
-        "isBase64Encoded": True,
-    }
+    return http_event(
+        method, path, body, headers | ({"content-type": content_type} if content_type else {})
+    )
 
 
 @pytest.fixture(scope="module")
