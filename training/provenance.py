@@ -47,16 +47,18 @@ def record(
 
 
 def record_average(out: Path, recipe: Recipe, members: list[Path]) -> None:
-    """Writes `out`/run.json for the mean of the runs in the folders `members`, from theirs.
+    """Writes `out`/run.json for the mean of the weights `members`, from the records beside them.
 
-    The data is that of all of them, `seconds` the sum. Raises `ValueError` where one has no record,
-    or two were trained on different labels of one set.
+    The data is that of all of them, `seconds` the sum; an exported file is told by its hash alone.
+    Raises `ValueError` where a run has no record, or two were trained on different labels of one
+    set.
     """
+    exported = [path for path in members if path.suffix == ".onnx"]
     runs = []
-    for folder in members:
-        if not (folder / RUN).exists():
-            raise ValueError(f"{folder} has no {RUN}, which says what the run was made of.")
-        runs.append(json.loads((folder / RUN).read_text()))
+    for path in (path.with_name(RUN) for path in members if path not in exported):
+        if not path.exists():
+            raise ValueError(f"There is no {path}, which says what the run was made of.")
+        runs.append(json.loads(path.read_text()))
     data: dict[str, Any] = {}
     for run in runs:
         for name, source in run["data"].items():
@@ -64,7 +66,7 @@ def record_average(out: Path, recipe: Recipe, members: list[Path]) -> None:
                 raise ValueError(f"The runs were trained on different labels of {name}.")
     content = {
         **_recipe(recipe),
-        "members": runs,
+        "members": runs + [{"exported_sha256": _sha256(path)} for path in exported],
         "commit": _joined([run["commit"] for run in runs]),
         "data": data,
         "versions": _versions(),

@@ -1,6 +1,9 @@
 """Averages the weights of runs that started from the same ones (model soup, Wortsman et al. 2022).
 
-python -m training average runs/A/model.pt runs/B/model.pt --out runs/mean/model.pt
+    python -m training average runs/A/model.pt runs/B/model.pt --out runs/mean/model.pt
+
+An exported estimator (.onnx) may be one of them: the start that both went on from, which holds what
+they forget (Wortsman et al. 2022, 'Robust fine-tuning of zero-shot models').
 """
 
 from pathlib import Path
@@ -9,27 +12,29 @@ import torch
 
 from apparent.atomic import atomic_write
 from training import provenance
+from training.networks.pretrained import weights_of
 from training.recipe import Recipe
 
 
 def average(weights: list[Path], out: Path) -> None:
     """Writes a model.pt whose every weight is the mean of the others', and the record of all runs.
 
-    Raises `ValueError` where they are not of one shape. It carries the recipe of the first, named
-    after its own folder.
+    Raises `ValueError` where they are not of one shape, or the first is not a run's: its recipe,
+    named after the folder of `out`, goes with the mean.
     """
-    saved = [torch.load(path, map_location="cpu", weights_only=True) for path in weights]
-    states = [run["model"] for run in saved]
+    if weights[0].suffix == ".onnx":
+        raise ValueError(f"Name a run before {weights[0]}: its recipe goes with the mean.")
+    states = [weights_of(path) for path in weights]
     for path, state in zip(weights, states, strict=True):
         if {n: w.shape for n, w in state.items()} != {n: w.shape for n, w in states[0].items()}:
             raise ValueError(f"{path} holds another network than {weights[0]}.")
     mean = {name: torch.stack([s[name] for s in states]).mean(dim=0) for name in states[0]}
-    recipes = [Recipe.model_validate_json(run["recipe"]) for run in saved]
-    members = ", ".join(recipe.name for recipe in recipes)
-    recipe = recipes[0].model_copy(
+    first = torch.load(weights[0], map_location="cpu", weights_only=True)
+    members = ", ".join(path.parent.name if path.suffix == ".pt" else path.name for path in weights)
+    recipe = Recipe.model_validate_json(first["recipe"]).model_copy(
         update={"name": out.parent.name, "description": f"The mean of {members}."}
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(out) as partial:
         torch.save({"model": mean, "recipe": recipe.model_dump_json()}, partial)
-    provenance.record_average(out.parent, recipe, [path.parent for path in weights])
+    provenance.record_average(out.parent, recipe, weights)

@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from apparent.model import EMBEDDED
 from tests.training.conftest import recipe, weights
 from training.__main__ import main
+from training.networks.pretrained import weights_of
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,28 @@ def test_every_weight_is_the_mean_and_both_runs_are_recorded(runs: Path, tmp_pat
     assert record["recipe"]["name"] == "mean"
     assert record["data"]["exact"]["faces"] == 24
     assert record["seconds"] == sum(member["seconds"] for member in record["members"])
+
+
+def test_an_exported_file_may_be_a_member_but_not_the_first(
+    sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where a run went on from the shipped estimator."""
+    exported = EMBEDDED / "age_gender.onnx"
+    made = recipe(tmp_path, epochs=1, start=exported)
+    text = made.read_text().replace("test_vit", "vit_small_patch14_dinov2")
+    text = text.replace("image_size = 32", "image_size = 140").replace("head_width = 16", "")
+    made.write_text(text.split("[[sources]]")[0] + '[[sources]]\nname = "exact"\nfaces = 8\n')
+    assert main(["finetune", str(made), "--data", str(sets), "--runs", str(tmp_path)]) == 0
+    run, out = str(tmp_path / "tiny" / "model.pt"), tmp_path / "mean"
+    assert main(["average", run, str(exported), "--out", str(out / "model.pt")]) == 0
+    name = "backbone.blocks.3.attn.qkv.weight"
+    mean = (weights(tmp_path / "tiny")[name] + weights_of(exported)[name]) / 2
+    torch.testing.assert_close(weights(out)[name], mean)
+    record = json.loads((out / "run.json").read_text())
+    assert len(record["members"][1]["exported_sha256"]) == 64
+    assert record["data"].keys() == {"exact"}
+    assert main(["average", str(exported), run, "--out", str(out / "model.pt")]) == 1
+    assert "Name a run before" in capsys.readouterr().err
 
 
 def test_models_of_other_shapes_have_no_mean(
