@@ -7,7 +7,7 @@ The rules, each paid for only by photos that need it:
 2. Where no face is found, or one fills the frame, the photo is looked at small, with a border: the
    detector loses faces that are larger than it learnt.
 3. Where the photo has more pixels than were looked at, and no face or only small ones are found, or
-   there are traces of small ones, it is looked at with its longer side at 1,280 px.
+   there are traces of small ones, it is looked at in tiles with its longer side at 1,280 px.
 4. Where no face is found, or only weak ones, the other three quarter turns are tried.
 5. Each face is looked at again in two upright patches cut around it, at the size that the detector
    knows best and half a stride apart, and turned further while it leans. Where that is unsure, the
@@ -33,8 +33,9 @@ SIDE: Final = 640
 """Longer side of the first look, in pixels; smaller photos are not enlarged."""
 _FINE_SIDE: Final = 1280
 _TILE_SIDE: Final = 480
-_TILE_LENGTH: Final = 640
-_TILE_OVERLAP: Final = 160
+_TILE: Final = 640
+_TILE_OVERLAP: Final = 128
+"""Pixels; a face that is cut by the edge of one tile lies whole in the next."""
 _NARROW: Final = 2.0
 _CLOSE_SIDE: Final = 240
 _CLOSE_BORDER: Final = 60
@@ -124,32 +125,26 @@ class Finder:
         seen = [face.scaled(factor) for face in self._detector.detect(small, _TRACE)]
         found = [face for face in seen if face.score >= MIN_SCORE]
         if longest > _NARROW * min(photo.width, photo.height):
-            found += self._in_tiles(photo)
+            narrow = math.ceil(longest * _TILE_SIDE / min(photo.width, photo.height))
+            found += self._tiled(photo, min(longest, narrow))
         if not found or max(_side(face) for face in found) > _FILLS * longest:
             found += self._close_up(photo)
         little = min(map(_side, seen), default=0) < _SMALL * factor
         if little and longest > 1.5 * SIDE:
-            fine = _scaled(photo.pixels(_FINE_SIDE), _FINE_SIDE)
-            ratio = longest / max(fine.shape[:2])
-            found += [face.scaled(ratio) for face in self._detector.detect(fine)]
+            found += self._tiled(photo, _FINE_SIDE)
         if max((face.score for face in found), default=0) < _WEAK:
             found += self._turned(small, factor)
         return found
 
-    def _in_tiles(self, photo: Picture) -> Iterator[Detection]:
-        shortest, longest = sorted((photo.width, photo.height))
-        side = min(longest, round(longest * _TILE_SIDE / shortest))
+    def _tiled(self, photo: Picture, side: int) -> Iterator[Detection]:
+        """Faces at a scale whose longer side is too long for one look: memory stays as it was."""
         pixels = _scaled(photo.pixels(side), side)
-        factor = longest / max(pixels.shape[:2])
-        axis = int(photo.width > photo.height)
-        length = pixels.shape[axis]
-        count = max(1, math.ceil((length - _TILE_OVERLAP) / (_TILE_LENGTH - _TILE_OVERLAP)))
-        for start in np.linspace(0, max(0, length - _TILE_LENGTH), count).astype(int).tolist():
-            span = slice(start, start + _TILE_LENGTH)
-            tile = pixels[:, span] if axis else pixels[span]
-            shift = (start, 0) if axis else (0, start)
-            for face in self._detector.detect(np.ascontiguousarray(tile)):
-                yield face.shifted(*shift).scaled(factor)
+        factor = max(photo.width, photo.height) / max(pixels.shape[:2])
+        for top in _starts(pixels.shape[0]):
+            for left in _starts(pixels.shape[1]):
+                tile = pixels[top : top + _TILE, left : left + _TILE]
+                for face in self._detector.detect(tile):
+                    yield face.shifted(left, top).scaled(factor)
 
     def _close_up(self, photo: Picture) -> Iterator[Detection]:
         pixels = _scaled(photo.pixels(_CLOSE_SIDE), _CLOSE_SIDE)
@@ -197,7 +192,7 @@ class Finder:
         """
         expected = _mapped(TEMPLATE, frame)
         template = _PATCH_TEMPLATE + shift / _PATCH
-        patch = align(pixels, expected, _PATCH, template, supersampling=1)
+        patch = align(pixels, expected, _PATCH, template, draft=True)
         faces = self._detector.detect(patch)
         if not faces:
             return None
@@ -214,6 +209,13 @@ def _needed_side(photo: Picture, faces: list[Detection]) -> int:
     smallest = min(map(_side, faces))
     longest = max(photo.width, photo.height)
     return max(SIDE, math.ceil(min(1.0, 120 / max(smallest, 1)) * longest))
+
+
+def _starts(length: int) -> list[int]:
+    """Where the tiles along a side begin, evenly spread."""
+    count = max(1, math.ceil((length - _TILE_OVERLAP) / (_TILE - _TILE_OVERLAP)))
+    starts: list[int] = np.linspace(0, max(0, length - _TILE), count).astype(int).tolist()
+    return starts
 
 
 def _scaled(pixels: Pixels, side: int) -> Pixels:
