@@ -15,6 +15,8 @@ from apparent.errors import ModelError
 
 Floats = NDArray[np.float32]
 
+_MIRRORED: Final = [1, 0, 2, 4, 3]
+"""Left and right change places."""
 _STRIDES: Final = (8, 16, 32)
 MIN_SCORE: Final = 0.6
 """Score of a face, 0 to 1."""
@@ -49,6 +51,12 @@ class Detection:
         """The same face in a photo `factor` times as large."""
         left, top, right, bottom = (side * factor for side in self.box)
         return Detection((left, top, right, bottom), self.landmarks * factor, self.score)
+
+    def mirrored(self, width: float) -> "Detection":
+        """The same face in the mirror image of a photo of that width."""
+        left, top, right, bottom = self.box
+        landmarks = self.landmarks[_MIRRORED] * (-1, 1) + (width, 0)
+        return Detection((width - right, top, width - left, bottom), landmarks, self.score)
 
     def shifted(self, x: float, y: float) -> "Detection":
         """The same face in a photo with so many more pixels on its left and above."""

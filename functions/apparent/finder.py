@@ -9,11 +9,11 @@ The rules, each paid for only by photos that need it:
 3. Where the photo has more pixels than were looked at, and no face or only small ones are found, or
    there are traces of small ones, it is looked at in tiles with its longer side at 1,280 px.
 4. Where no face is found, or only weak ones, the other three quarter turns are tried.
-5. Each face is looked at again in two upright patches cut around it, at the size that the detector
-   knows best and half a stride apart, and turned further while it leans. Where that is unsure, the
-   patch is turned by quarters, and the surest counts. The mean of the patches is answered:
-   landmarks, box, score; the first look only where it was clearly surer. A face that no patch shows
-   stays only if the first look was sure of it.
+5. Each face is looked at again in an upright patch cut around it, at the size that the detector
+   knows best, and in its mirror image, and turned further while it leans. Where that is unsure, the
+   patch is turned by quarters, and the surest counts. The mean of the looks is answered: landmarks,
+   box, score; the first look only where it was clearly surer. A face that no patch shows stays only
+   if the first look was sure of it.
 6. Finds of one face are merged, the surest stays. The largest face comes first.
 """
 
@@ -63,13 +63,13 @@ _UPRIGHT: Final = math.radians(3)
 """How far a face may lean in its patch for the patch to count as upright."""
 _MAX_LOOKS: Final = 5
 _HALF_STRIDE: Final = 4.0
-"""Of the detector's finest grid, pixels: looks that far apart err apart, and their mean less."""
+"""Of the detector's finest grid, pixels."""
 
 _MAX_OVERLAP: Final = 0.4
 """Intersection over union from which two finds are one face."""
 
-Frame = NDArray[np.float64]
-"""`[2, 3]`: from coordinates of the chip, 0 to 1, to pixels of the photo."""
+Matrix = NDArray[np.float64]
+"""`[2, 3]`: rotation, scale and shift."""
 
 
 class Picture(Protocol):
@@ -163,45 +163,56 @@ class Finder:
 
     def _refined(self, pixels: Pixels, face: Detection) -> Detection | None:
         """The face as its upright patch shows it; None where that is judged to be none."""
-        best = self._in_patch(pixels, similarity(TEMPLATE, face.landmarks))
+        expected, best = face.landmarks, self._look(pixels, face.landmarks)
         if best is None or best.score < _SURE:
-            turned = (self._in_patch(pixels, _frame_of(face, q)) for q in range(4))
-            best = max(
-                (look for look in (best, *turned) if look is not None),
-                key=lambda look: look.score,
-                default=None,
-            )
+            turned = (self._in_patch(pixels, _expected_by_box(face, q)) for q in range(4))
+            looks = [look for look in (best, *turned) if look is not None]
+            best = max(looks, key=lambda look: look.score, default=None)
         if best is None:
             return face if face.score >= _TRUSTED else None
         for _ in range(_MAX_LOOKS):
-            again = self._in_patch(pixels, similarity(TEMPLATE, best.landmarks), _HALF_STRIDE)
-            if again is None:
+            if _angle_between(expected, best.landmarks) < _UPRIGHT:
                 break
-            leaned = _angle_between(best.landmarks, again.landmarks)
-            if leaned < _UPRIGHT:
-                best = _mean(best, again)
+            expected, again = best.landmarks, self._look(pixels, best.landmarks)
+            if again is None:
                 break
             best = again
         # A patch that reaches far beyond the photo shows less than the first look did.
         return face if face.score > best.score + _SURER else best
 
-    def _in_patch(self, pixels: Pixels, frame: Frame, shift: float = 0) -> Detection | None:
-        """The face nearest the middle of the patch of a frame, in `pixels`.
+    def _look(self, pixels: Pixels, expected: Landmarks) -> Detection | None:
+        """The mean of the patch and of its mirror image half a stride away: the two err apart.
 
-        `shift` puts the face elsewhere on the detector's grid, by so many pixels of the patch.
+        Over shifted crops the landmarks spread by 2.3 % of the eyes' distance with the first look
+        alone, by 1.0 % with the patch, and by 0.9 % with both, which also halves what a mirrored
+        photo moves.
         """
-        expected = _mapped(TEMPLATE, frame)
+        looks = [
+            self._in_patch(pixels, expected),
+            self._in_patch(pixels, expected, shift=_HALF_STRIDE, mirrored=True),
+        ]
+        return _mean([look for look in looks if look is not None])
+
+    def _in_patch(
+        self, pixels: Pixels, expected: Landmarks, *, shift: float = 0, mirrored: bool = False
+    ) -> Detection | None:
+        """The face nearest the middle of the patch where landmarks are expected, in `pixels`.
+
+        `shift` puts it elsewhere on the detector's grid, by so many pixels of the patch.
+        """
         template = _PATCH_TEMPLATE + shift / _PATCH
         patch = align(pixels, expected, _PATCH, template, draft=True)
-        faces = self._detector.detect(patch)
-        if not faces:
+        faces = self._detector.detect(patch[:, ::-1] if mirrored else patch)
+        faces = [face.mirrored(_PATCH) for face in faces] if mirrored else faces
+        middle = _PATCH / 2 + shift
+
+        def distance(face: Detection) -> float:
+            return float(np.hypot(*(face.landmarks.mean(axis=0) - middle)))
+
+        face = min(faces, key=distance, default=None)
+        if face is None or distance(face) > _PATCH / 4:
             return None
-        middle = _PATCH / 2
-        face = min(faces, key=lambda face: float(np.hypot(*(face.landmarks.mean(0) - middle))))
-        if np.hypot(*(face.landmarks.mean(axis=0) - middle)) > _PATCH / 4:
-            return None
-        back = similarity(template * _PATCH, expected)
-        return _moved(face, back)
+        return _moved(face, similarity(template * _PATCH, expected))
 
 
 def _needed_side(photo: Picture, faces: list[Detection]) -> int:
@@ -243,12 +254,12 @@ def _merged(faces: list[Detection]) -> list[Detection]:
     return [faces[i] for i in non_maximum_suppression(boxes, scores, _MAX_OVERLAP)]
 
 
-def _mapped(points: Landmarks, matrix: Frame) -> Landmarks:
+def _mapped(points: Landmarks, matrix: Matrix) -> Landmarks:
     moved: Landmarks = points @ matrix[:, :2].T + matrix[:, 2]
     return moved
 
 
-def _moved(face: Detection, matrix: Frame) -> Detection:
+def _moved(face: Detection, matrix: Matrix) -> Detection:
     """The face under a similarity; its box is the upright one around the moved box."""
     left, top, right, bottom = face.box
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
@@ -271,22 +282,23 @@ def _turned_back(face: Detection, quarters: int, width: int, height: int) -> Det
     return _moved(face, matrix)
 
 
-def _frame_of(face: Detection, quarters: int) -> Frame:
-    """The frame of a face by its box alone, turned by quarters: landmarks of turned faces lie."""
+def _expected_by_box(face: Detection, quarters: int) -> Landmarks:
+    """Landmarks by the box alone, turned by quarters: those found of turned faces are wrong."""
     left, top, right, bottom = face.box
     centre = np.array([left + right, top + bottom]) / 2
     side, angle = _side(face) / 0.85, quarters * math.pi / 2
-    linear = side * np.array(
-        [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
-    )
-    return np.column_stack([linear, centre - linear @ (0.48, 0.46)])
+    cos, sin = math.cos(angle), math.sin(angle)
+    linear = side * np.array([[cos, -sin], [sin, cos]])
+    return _mapped(TEMPLATE, np.column_stack([linear, centre - linear @ (0.48, 0.46)]))
 
 
-def _mean(one: Detection, other: Detection) -> Detection:
-    """Of two looks at one face."""
-    left, top, right, bottom = np.add(one.box, other.box).tolist()
-    box = (left / 2, top / 2, right / 2, bottom / 2)
-    return Detection(box, (one.landmarks + other.landmarks) / 2, max(one.score, other.score))
+def _mean(looks: list[Detection]) -> Detection | None:
+    """Of several looks at one face."""
+    if not looks:
+        return None
+    left, top, right, bottom = np.mean([look.box for look in looks], axis=0).tolist()
+    landmarks = np.mean([look.landmarks for look in looks], axis=0)
+    return Detection((left, top, right, bottom), landmarks, max(look.score for look in looks))
 
 
 def _angle_between(one: Landmarks, other: Landmarks) -> float:

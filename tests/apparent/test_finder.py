@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from apparent.arrays import Landmarks
 from apparent.detector import Detection, Detector
@@ -149,3 +149,12 @@ def test_all_faces_of_a_photo_on_its_side_are_found(finder: Finder, quarters: in
     upright = grid((1600, 1200), 130, 3, 2)
     turned = Image.fromarray(np.ascontiguousarray(np.rot90(np.asarray(upright), quarters)))
     assert len(found(finder, turned)) == len(found(finder, upright)) == 6
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_a_mirrored_photo_has_the_same_face_mirrored(finder: Finder, name: str) -> None:
+    picture = portrait(name)
+    (face,) = found(finder, picture)
+    (twin,) = found(finder, ImageOps.mirror(picture))
+    expected = face.mirrored(picture.width).landmarks
+    assert np.hypot(*(twin.landmarks - expected).T).mean() < 0.05 * eyes(expected)
