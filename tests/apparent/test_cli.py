@@ -84,7 +84,7 @@ def test_a_wrong_setting_ends_it_with_a_sentence(variable: str, value: str, told
 def test_the_limit_of_pixels_is_the_settings(tmp_path: Path) -> None:
     result = run(SAMPLES / "grace_hopper.jpg", "--max-pixels", "1000")
     assert result.returncode == 1
-    assert "at most 1,000 are read" in result.stderr
+    assert "at most 1,000 pixels are read" in result.stderr
 
 
 def test_output_goes_to_the_file_and_leaves_nothing_else(tmp_path: Path) -> None:
