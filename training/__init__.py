@@ -1,1 +1,1 @@
-"""From labelled faces to a served model: prepare, pretrain, finetune, export, calibrate, evaluate."""
+"""From labelled faces to a served model: data, networks, engine, release."""

@@ -198,8 +198,7 @@ class Recipe(_Run):
     validation_faces: int = Field(0, ge=0)
     """How many of each set are answered, evenly spread; 0: all."""
     teacher: str = ""
-    """Folder of soft targets that `training soft-targets` wrote; with them faces of unknown age teach age
-    too."""
+    """Folder that `training soft-targets` wrote; with it faces of unknown age teach age too."""
     loss: Loss = Loss()
     schedule: FinetuneSchedule
 
