@@ -27,7 +27,7 @@ from PIL import Image
 
 from apparent.alignment import TEMPLATE, align, similarity
 from apparent.arrays import Landmarks, Pixels
-from apparent.detector import MIN_SCORE, Detection, Detector, non_maximum_suppression
+from apparent.detector import MIN_SCORE, Detection, Detector, overlap
 
 SIDE: Final = 640
 """Longer side of the first look, in pixels; smaller photos are not enlarged."""
@@ -99,18 +99,21 @@ class Finder:
         A box may reach beyond the photo, but lies in it with a pixel at least.
         """
         found = [face for face in self._coarse(photo) if _is_visible(face, photo)]
-        found = sorted(_merged(found), key=lambda face: face.area, reverse=True)
-        if not found:
+        groups = sorted(_grouped(found), key=lambda group: group[0].area, reverse=True)
+        if not groups:
             return [], 0
-        chosen, others = found[:most], found[most:]
-        pixels = photo.pixels(_needed_side(photo, chosen))
+        chosen, others = groups[:most], groups[most:]
+        pixels = photo.pixels(_needed_side(photo, [group[0] for group in chosen]))
         factor = photo.width / pixels.shape[1]
         refined = []
-        for face in chosen:
-            again = self._refined(pixels, face.scaled(1 / factor))
+        for group in chosen:
+            # What the surest look saw may be no face, and what another saw there be one.
+            looks = (self._refined(pixels, face.scaled(1 / factor)) for face in group)
+            again = next((look for look in looks if look is not None), None)
             if again is not None and _is_visible(again.scaled(factor), photo):
                 refined.append(again.scaled(factor))
-        refined = sorted(_merged(refined), key=lambda face: face.area, reverse=True)
+        refined = [group[0] for group in _grouped(refined)]
+        refined.sort(key=lambda face: face.area, reverse=True)
         return refined, len(refined) + len(others)
 
     def warm_up(self) -> None:
@@ -248,10 +251,16 @@ def _is_visible(face: Detection, photo: Picture) -> bool:
     return min(across, min(bottom, photo.height) - max(top, 0)) >= 1
 
 
-def _merged(faces: list[Detection]) -> list[Detection]:
+def _grouped(faces: list[Detection]) -> list[list[Detection]]:
+    """The finds of each face, the surest first."""
     boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
-    scores = np.array([face.score for face in faces], np.float32)
-    return [faces[i] for i in non_maximum_suppression(boxes, scores, _MAX_OVERLAP)]
+    left = sorted(range(len(faces)), key=lambda i: faces[i].score, reverse=True)
+    groups = []
+    while left:
+        same = overlap(boxes[left[0]], boxes[left]) > _MAX_OVERLAP
+        groups.append([faces[i] for i, one in zip(left, same, strict=True) if one])
+        left = [i for i, one in zip(left, same, strict=True) if not one]
+    return groups
 
 
 def _mapped(points: Landmarks, matrix: Matrix) -> Landmarks:
