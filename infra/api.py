@@ -1,24 +1,22 @@
 """The API: the Lambda function's image behind an HTTP API."""
 
-from typing import cast
+from typing import Final, cast
 
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_apigatewayv2 as gateway
 from aws_cdk import aws_apigatewayv2_integrations as integrations
-from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.image import CONTEXT, DOCKERFILE, build_arguments
+from infra.function import architecture, image
 from infra.models import Models
+from infra.origin import OriginSecret
 from infra.settings import Settings
 
-_ARCHITECTURES = {
-    "x86_64": (lambda_.Architecture.X86_64, ecr_assets.Platform.LINUX_AMD64),
-    "arm64": (lambda_.Architecture.ARM_64, ecr_assets.Platform.LINUX_ARM64),
-}
+MAX_BYTES: Final = 4_600_000
+"""Lambda takes 6 MiB of event, photo in base64 and headers together."""
 _RETENTION = {
     "1": logs.RetentionDays.ONE_DAY,
     "7": logs.RetentionDays.ONE_WEEK,
@@ -32,14 +30,14 @@ _ACCESS_LOG = {
         "requestId",
         "requestTime",
         "httpMethod",
-        "path",  # without the query string
+        "routeKey",  # not the path, which a client makes as long as it likes
         "status",
         "responseLength",
         "responseLatency",
         "integrationErrorMessage",
     )
 }
-"""Neither addresses nor query strings."""
+"""Neither addresses nor query strings. requestId is what the function logs and answers, too."""
 
 
 class Api(Construct):
@@ -48,22 +46,21 @@ class Api(Construct):
     def __init__(self, scope: Construct, id: str, *, settings: Settings, models: Models) -> None:
         super().__init__(scope, id)
         self.log_group = self._log_group("FunctionLogs", settings)
+        self.origin_secret = OriginSecret(self, "Origin")
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         self.log_group.grant_write(role)
         models.grant_read(role)
-        architecture, platform = _ARCHITECTURES[settings.architecture]
         self.function = lambda_.DockerImageFunction(
             self,
             "Function",
             description="Apparent ages and perceived genders of the faces in a photo.",
-            code=lambda_.DockerImageCode.from_image_asset(
-                str(CONTEXT), file=DOCKERFILE, platform=platform, build_args=build_arguments()
-            ),
-            architecture=architecture,
+            code=image(settings),
+            architecture=architecture(settings),
             memory_size=settings.memory_mb,
             timeout=Duration.seconds(settings.timeout_s),
             reserved_concurrent_executions=settings.reserved_concurrency or None,
-            environment={"APPARENT_MODEL_URI": models.uri},
+            environment=self._environment(settings, models),
+            tracing=lambda_.Tracing.ACTIVE if settings.tracing else lambda_.Tracing.DISABLED,
             log_group=self.log_group,
             role=role,
         )
@@ -72,6 +69,7 @@ class Api(Construct):
         self.http_api = gateway.HttpApi(
             self,
             "HttpApi",
+            api_name=Stack.of(self).stack_name,
             description="Apparent",
             create_default_stage=False,
             cors_preflight=_cors(settings),
@@ -102,6 +100,16 @@ class Api(Construct):
     def url(self) -> str:
         """Where the API is without CloudFront, with no slash at the end."""
         return self.http_api.api_endpoint
+
+    def _environment(self, settings: Settings, models: Models) -> dict[str, str]:
+        environment = {
+            "APPARENT_MODEL_URI": models.uri,
+            "APPARENT_MAX_BYTES": str(MAX_BYTES),
+            "POWERTOOLS_SERVICE_NAME": Stack.of(self).stack_name,  # of its metrics, by stage
+        }
+        if not settings.direct:
+            environment["APPARENT_ORIGIN_SECRET"] = self.origin_secret.value
+        return environment
 
     def _target(self, settings: Settings) -> lambda_.IFunction:
         if not settings.provisioned_concurrency:

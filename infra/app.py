@@ -8,6 +8,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from apparent.errors import ModelError
 from infra.nag import acknowledge
+from infra.on_device import OnDeviceError
 from infra.settings import SettingsError, from_context
 from infra.stack import ApparentStack
 
@@ -25,7 +26,7 @@ def main() -> int:
                 region=os.environ.get("CDK_DEFAULT_REGION"),
             ),
         )
-    except (SettingsError, ModelError) as error:
+    except (SettingsError, ModelError, OnDeviceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     acknowledge(stack, settings)

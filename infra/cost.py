@@ -1,12 +1,14 @@
 """What the service costs: measured milliseconds and memory, times AWS's list prices.
 
     python -m infra.cost --ms 45 --init-ms 723      # figures of `scripts/bench --container`
+    python -m infra.cost attack                     # a day of somebody's worst, at the defaults
 
 Prices are those of us-east-1 in 2026, in US dollars, without the free tiers (1 million requests and
 400,000 GB-seconds of Lambda a month among them). They change: AWS's price pages have today's.
 """
 
 import argparse
+import sys
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +20,12 @@ API_REQUEST: Final = 1.00e-6
 """HTTP API, for each 512 KB."""
 EDGE_REQUEST: Final = 1.00e-6
 EDGE_UPLOAD_GB: Final = 0.02
-"""CloudFront: a request, and what it passes on to the API."""
+EDGE_DOWNLOAD_GB: Final = 0.085
+"""CloudFront: a request, what it passes on to the API, and what it sends to visitors."""
+FIREWALL_REQUEST: Final = 0.60e-6
+FIREWALL_MONTH: Final = 5.00 + 2 * 1.00
+"""The list, and its two rules."""
+SECRET_MONTH: Final = 0.40
 LOG_GB: Final = 0.50
 METRIC_MONTH: Final = 0.30
 ALARM_MONTH: Final = 0.10
@@ -27,8 +34,8 @@ STORAGE_GB_MONTH: Final = {"image in ECR": 0.10, "model in S3": 0.023}
 
 _SECONDS_PER_MONTH: Final = 30 * 24 * 3600
 _LOG_KB: Final = 2.0
-_METRICS: Final = 7
-_ALARMS: Final = 5
+_METRICS: Final = 12
+_ALARMS: Final = 8
 _STORED_GB: Final = {"image in ECR": 0.28, "model in S3": 0.024}
 
 
@@ -68,7 +75,68 @@ def at_rest_per_month() -> dict[str, float]:
     """Dollars while nobody sends a photo."""
     stored = {name: gb * STORAGE_GB_MONTH[name] for name, gb in _STORED_GB.items()}
     monitoring = {"alarms": _ALARMS * ALARM_MONTH, "dashboard": DASHBOARD_MONTH}
-    return stored | monitoring
+    return stored | monitoring | {"firewall": FIREWALL_MONTH, "secret": SECRET_MONTH}
+
+
+_DAY: Final = 24 * 3600
+_MAX_BODY_GB: Final = 10 * 1024**2 / 1e9
+"""What API Gateway takes of a request before it refuses it: CloudFront has carried it then."""
+_WINDOW: Final = 300
+"""Seconds in which the firewall counts."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What bounds an attacker; tests hold the numbers to the template's."""
+
+    concurrency: int = 10
+    per_second: int = 5
+    memory_mb: int = 1769
+    api_requests: int = 300
+    all_requests: int = 3000
+    """Of one address in five minutes."""
+    line_gbit: float = 1.0
+    """Of an attacker's address; nothing in the stack bounds it."""
+
+    def attack_per_day(self) -> dict[str, tuple[float, str]]:
+        """Dollars of one day by part, and what caps each."""
+        answered = self.per_second * _DAY
+        body = -(-4.6e6 // 512e3)
+        reserved = self.concurrency * _DAY * self.memory_mb / 1024
+        throttle, firewall = "requests_per_second", "waf_requests"
+        uploads = self.api_requests / _WINDOW * _DAY
+        fetches = self.all_requests / _WINDOW * _DAY
+        downloads = self.line_gbit / 8 * _DAY
+        return {
+            "Lambda, GB-seconds": (reserved * GB_SECOND["x86_64"], "reserved_concurrency"),
+            "Lambda, requests": (answered * LAMBDA_REQUEST, throttle),
+            "HTTP API, photos of 4.6 MB": (answered * body * API_REQUEST, throttle),
+            "logs": (answered * _LOG_KB / 1e6 * LOG_GB, throttle),
+            "CloudFront, requests": (fetches * EDGE_REQUEST, f"{firewall}, each address"),
+            "firewall, requests": (fetches * FIREWALL_REQUEST, f"{firewall}, each address"),
+            "CloudFront, uploads of 10 MiB": (
+                uploads * _MAX_BODY_GB * EDGE_UPLOAD_GB,
+                f"{firewall}, each address",
+            ),
+            "CloudFront, page at 1 Gbit/s": (
+                downloads * EDGE_DOWNLOAD_GB,
+                "nothing but a flat-rate plan; alarm",
+            ),
+        }
+
+
+def attack_table(limits: Limits) -> str:
+    """For people."""
+    parts = limits.attack_per_day()
+    lines = [f"{'dollars a day':36}{'':10}  capped by"]
+    lines += [f"{name:36}{price:10.2f}  {cap}" for name, (price, cap) in parts.items()]
+    whole = sum(
+        price for price, cap in parts.values() if "address" not in cap and "plan" not in cap
+    )
+    each = sum(price for price, cap in parts.values() if "address" in cap)
+    lines.append(f"{'the stack, however many attack':36}{whole:10.2f}")
+    lines.append(f"{'and each address':36}{each:10.2f}")
+    return "\n".join(lines)
 
 
 def table(use: Use) -> str:
@@ -89,6 +157,9 @@ def table(use: Use) -> str:
 
 def main() -> None:
     """Prints the table."""
+    if sys.argv[1:] == ["attack"]:
+        print(attack_table(Limits()))
+        return
     parser = argparse.ArgumentParser(prog="python -m infra.cost", description=__doc__)
     parser.add_argument("--ms", type=float, required=True, help="of the handler, for one photo")
     parser.add_argument("--init-ms", type=float, required=True, help="of a cold start")

@@ -15,6 +15,15 @@ PLATFORMS: Final = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 """The container engines' names, by Lambda's."""
 
 
+def build_secrets() -> dict[str, str]:
+    """Of the Dockerfile: this machine's own pip settings and certificate authorities, by id."""
+    files = {
+        "pip_conf": os.environ.get("PIP_CONFIG_FILE", "/etc/pip.conf"),
+        "ca": os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),
+    }
+    return {name: path for name, path in files.items() if Path(path).is_file()}
+
+
 def build_arguments() -> dict[str, str]:
     """Of the Dockerfile: what the labels say, and `$BASE_IMAGE` if that is set."""
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]

@@ -6,6 +6,7 @@ from aws_cdk import Acknowledgment, Stack, Token, Validations
 from aws_cdk import aws_s3 as s3
 from constructs import IConstruct
 
+from infra.firewall import requests_allowed
 from infra.settings import Settings
 
 _UPLOADER: Final = "Custom::CDKBucketDeployment"
@@ -44,9 +45,25 @@ def acknowledge(stack: Stack, settings: Settings) -> None:
             _acknowledge(
                 construct,
                 "APIG4",
-                "Anyone may try it: the page has no accounts. Throttling, reserved concurrency "
-                "and an alarm on the number of requests bound the cost.",
+                "Anyone may try it: the page has no accounts. The function answers only what came "
+                "through CloudFront, where a firewall counts by address; throttling and reserved "
+                "concurrency bound the rest, and a budget tells.",
             )
+        elif path.endswith("Origin/Secret"):
+            _acknowledge(
+                construct,
+                "SMG4",
+                "It guards no data, only the way that requests come; CloudFront and "
+                "the function would have to get another one at once.",
+            )
+        elif path.endswith(("Api/Role", "Batch/Role")):
+            (models,) = (
+                b for b in _buckets(stack) if b.node.path.endswith("Models/Bucket/Resource")
+            )
+            readable = f"IAM5[Resource::<{stack.get_logical_id(models)}.Arn>/models/*]"
+            _acknowledge(construct, readable, "Models are published, and one follows another.")
+            if settings.tracing:
+                _acknowledge(construct, "IAM5[Resource::*]", "X-Ray has no resources to name.")
         elif path.endswith("Site/Distribution"):
             _acknowledge(construct, "CFR1", "The page is meant for visitors of every country.")
             _acknowledge(
@@ -55,8 +72,8 @@ def acknowledge(stack: Stack, settings: Settings) -> None:
                 "API Gateway's log has what operation needs; CloudFront's would hold visitors' "
                 "addresses.",
             )
-            if not settings.waf_requests:
-                _acknowledge(construct, "CFR2", "Chosen by waf_requests; it costs by the month.")
+            if not requests_allowed(stack, settings):
+                _acknowledge(construct, "CFR2", "Switched off, or in a region that has none.")
             if not settings.domain:
                 _acknowledge(
                     construct,
@@ -67,12 +84,17 @@ def acknowledge(stack: Stack, settings: Settings) -> None:
 
 
 def _wildcards(stack: Stack) -> list[str]:
-    buckets = [node for node in stack.node.find_all() if isinstance(node, s3.CfnBucket)]
-    own = [f"Resource::<{stack.get_logical_id(bucket)}.Arn>/*" for bucket in buckets]
+    own = [f"Resource::<{stack.get_logical_id(bucket)}.Arn>/*" for bucket in _buckets(stack)]
     account = "<AWS::AccountId>" if Token.is_unresolved(stack.account) else stack.account
     region = "<AWS::Region>" if Token.is_unresolved(stack.region) else stack.region
-    assets = f"Resource::arn:<AWS::Partition>:s3:::cdk-hnb659fds-assets-{account}-{region}/*"
+    # Where the region is known the CDK writes its partition out.
+    partition = "<AWS::Partition>" if Token.is_unresolved(stack.region) else "aws"
+    assets = f"Resource::arn:{partition}:s3:::cdk-hnb659fds-assets-{account}-{region}/*"
     return [f"IAM5[{what}]" for what in (*_UPLOADER_WILDCARDS, assets, *own)]
+
+
+def _buckets(stack: Stack) -> list[s3.CfnBucket]:
+    return [node for node in stack.node.find_all() if isinstance(node, s3.CfnBucket)]
 
 
 def _acknowledge(construct: IConstruct, finding: str, reason: str) -> None:

@@ -8,7 +8,7 @@ import { formatInteger, formatPercent, formatTenths, messages } from "./i18n.js"
 
 const section = find("#about", HTMLElement);
 const figures = find("#figures", HTMLElement, section);
-const bands = find("#bands", HTMLTableElement, section);
+const bands = find("#bands", HTMLElement, section);
 const model = find("#model", HTMLElement, section);
 
 try {
@@ -33,7 +33,7 @@ function show({ name, version, interval, figures: collections, licence }) {
     promised: formatPercent(interval.coverage),
     error: formatTenths(largest.age_mae),
   });
-  bands.tBodies[0].replaceChildren(
+  find("tbody", HTMLElement, bands).replaceChildren(
     ...Object.entries(largest.by_age_band).flatMap(([band, measured]) =>
       isMeasured(measured) ? bandRow(band, measured) : [],
     ),

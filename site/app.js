@@ -82,8 +82,10 @@ async function showError(kind) {
   notice.textContent = loaded?.messages.errors[kind] ?? form.dataset.pageError ?? "";
 }
 
-import("./i18n.js").then(({ translate }) => translate(document), () => showError("pageError"));
+import("./i18n.js").catch(() => showError("pageError")); // which translates the page
+import("./example.js").catch(() => showError("pageError"));
 import("./about.js").catch(() => showError("pageError"));
+import("./on-device.js").catch(() => showError("pageError"));
 (globalThis.requestIdleCallback ?? setTimeout)(() => {
   // So that all of it is there when it is needed, with a connection or without; what fails now is told
   // then.

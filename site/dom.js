@@ -17,5 +17,5 @@ export function find(selector, type, root = document) {
 /** @param {string} selector of a template  @returns {HTMLElement} a copy of its only element */
 export function clone(selector) {
   const { content } = find(selector, HTMLTemplateElement);
-  return find("*", HTMLElement, /** @type {DocumentFragment} */ (content.cloneNode(true)));
+  return find("*", HTMLElement, document.importNode(content, true)); // of this document: pictures load
 }

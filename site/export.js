@@ -1,9 +1,8 @@
 // Predictions -> a file for the visitor: JSON and CSV as `scripts/predict` writes them, and the photo
-// with boxes.
+// with its answers as a picture.
 
-import { canvas, encode } from "./canvas.js";
 import { csv } from "./csv.js";
-import { formatInteger, messages } from "./i18n.js";
+import { pictureOf } from "./picture.js";
 
 /** @import { Prediction } from "./engine/engine.d.ts" */
 /** @typedef {{file: File, prediction: Prediction, picture: HTMLImageElement}} PredictedPhoto */
@@ -12,7 +11,7 @@ import { formatInteger, messages } from "./i18n.js";
 const FORMATS = {
   json: (photos) => new Blob([json(photos)], { type: "application/json" }),
   csv: (photos) => new Blob([csv(photos)], { type: "text/csv" }),
-  png: ([photo]) => png(photo),
+  png: ([photo]) => pictureOf(photo),
 };
 
 /**
@@ -23,41 +22,39 @@ const FORMATS = {
  */
 export async function download(format, photos, name) {
   const url = URL.createObjectURL(await FORMATS[format](photos));
-  Object.assign(document.createElement("a"), { href: url, download: `${name}.${format}` }).click();
+  Object.assign(document.createElement("a"), { href: url, download: nameOf(name, format) }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000); // some browsers read it later
 }
+
+/** Whether this browser hands pictures to other programs. */
+export function canShare() {
+  return Boolean(navigator.canShare?.({ files: [new File([], "a.png", { type: "image/png" })] }));
+}
+
+/**
+ * Hands the picture to a program that the visitor chooses.
+ * @param {PredictedPhoto} photo
+ * @param {string} name without extension
+ */
+export async function share(photo, name) {
+  const file = new File([await pictureOf(photo)], nameOf(name, "png"), { type: "image/png" });
+  try {
+    await navigator.share({ files: [file] });
+  } catch (error) {
+    const refused = error instanceof DOMException && error.name === "AbortError"; // by the visitor
+    if (!refused) await download("png", [photo], name);
+  }
+}
+
+/**
+ * Not the photo's own name, which would look like the photo itself.
+ * @param {string} name
+ * @param {string} format
+ */
+const nameOf = (name, format) => (format === "png" ? `${name}-apparent.png` : `${name}.${format}`);
 
 /** @param {PredictedPhoto[]} photos */
 function json(photos) {
   const predictions = photos.map(({ file, prediction }) => ({ file: file.name, ...prediction }));
   return `${JSON.stringify(predictions, null, 2)}\n`;
-}
-
-/** @param {PredictedPhoto} photo */
-function png({ picture, prediction }) {
-  const { naturalWidth: width, naturalHeight: height } = picture;
-  const context = canvas(width, height);
-  context.drawImage(picture, 0, 0);
-  const unit = Math.max(width, height) / 400;
-  context.font = `600 ${7 * unit}px system-ui, sans-serif`;
-  context.textBaseline = "top";
-  for (const { box, age } of prediction.faces) {
-    for (const { colour, thickness } of [
-      { colour: "#1a2030", thickness: 2 },
-      { colour: "#fff", thickness: 1 },
-    ]) {
-      context.strokeStyle = colour;
-      context.lineWidth = thickness * unit;
-      context.strokeRect(box.x, box.y, box.width, box.height);
-    }
-    const label = `${messages.approximately(formatInteger(age.years))} (${age.low}–${age.high})`;
-    const labelWidth = context.measureText(label).width + 4 * unit;
-    const left = Math.max(0, Math.min(box.x, width - labelWidth));
-    const top = Math.min(box.y + box.height, height - 10 * unit);
-    context.fillStyle = "#1a2030";
-    context.fillRect(left, top, labelWidth, 10 * unit);
-    context.fillStyle = "#fff";
-    context.fillText(label, left + 2 * unit, top + 1.8 * unit);
-  }
-  return encode(context, "image/png");
 }

@@ -1,44 +1,77 @@
-// The card of one face: its crop, age on a scale, gender, and what makes the answer doubtful.
+// The card of one face: its crop, age, range on a scale, gender, and what makes the answer doubtful.
 
 import { context2d } from "./canvas.js";
 import { clone, find } from "./dom.js";
 import { hints } from "./hints.js";
-import { formatAge, formatGender, messages } from "./i18n.js";
+import { formatGender, formatInteger, formatRange, formatShare, messages } from "./i18n.js";
+import { OLDEST, rangeKind } from "./range.js";
 
-/** @import { Box, Face, Size } from "./engine/engine.d.ts" */
+/** @import { Age, Box, Face, Size } from "./engine/engine.d.ts" */
 
-const OLDEST = 100; // years, the end of the scale
 const MARGIN = 0.25; // around the face in its crop, in sides of its box
+const NARROW = 20; // years, below which the ends' numbers would touch
 
 /**
  * @param {Face} face
  * @param {Size} image the photo's size in pixels
- * @param {HTMLImageElement | null} picture the photo, if it can be shown
+ * @param {{number: number, alone: boolean, picture: HTMLImageElement | null}} how its number among the
+ *   faces, whether there is no other, and the photo, if it can be shown
  */
-export function faceCard(face, image, picture) {
+export function faceCard(face, image, { number, alone, picture }) {
+  const { age, box, gender } = face;
   const card = clone("#face-template");
-  find(".age", HTMLElement, card).textContent = formatAge(face.age);
-  find(".gender", HTMLElement, card).textContent = formatGender(face.gender);
-  const { low, high, years } = face.age;
-  const interval = find(".interval", HTMLElement, card);
-  interval.style.insetInlineStart = onScale(low);
-  interval.style.inlineSize = onScale(high - low);
-  find(".years", HTMLElement, card).style.insetInlineStart = onScale(years);
+  find(".age strong", HTMLElement, card).textContent = formatInteger(age.years);
+  showScale(find(".scale", HTMLElement, card), age);
+  const range = find(".range", HTMLElement, card);
+  range.append(
+    element("span", "sentence", messages.rangeSentence(formatShare(age.coverage), formatRange(age, "sentence"))),
+    element("span", "short", formatRange(age, "short")),
+  );
+  find(".gender", HTMLElement, card).textContent = formatGender(gender);
   find(".hints", HTMLElement, card).replaceChildren(
     ...hints(face, image).map((hint) => {
-      const item = document.createElement("li");
-      item.textContent = messages.hints[hint];
-      return item;
+      const side = formatInteger(Math.min(box.width, box.height));
+      return element("li", hint, messages.hints[hint](side));
     }),
   );
-  const crop = find(".crop", HTMLCanvasElement, card);
-  crop.hidden = !picture;
-  if (picture) drawCrop(crop, face.box, picture);
+  const pin = find(".pin", HTMLElement, card);
+  pin.hidden = alone || !picture;
+  pin.ariaLabel = messages.showFace(formatInteger(number));
+  find(".number", HTMLElement, pin).textContent = formatInteger(number);
+  if (picture && !alone) drawCrop(find(".crop", HTMLCanvasElement, pin), box, picture);
   return card;
 }
 
-/** @param {number} years */
-const onScale = (years) => `${(100 * years) / OLDEST}%`;
+/**
+ * @param {HTMLElement} scale
+ * @param {Age} age
+ */
+function showScale(scale, age) {
+  const { low, high, years } = age;
+  const onScale = (/** @type {number} */ value) => `${(100 * value) / OLDEST}%`;
+  const interval = find(".interval", HTMLElement, scale);
+  interval.style.insetInlineStart = onScale(low);
+  interval.style.inlineSize = onScale(high - low);
+  const kind = rangeKind(age);
+  interval.classList.toggle("open-above", kind === "above");
+  interval.classList.toggle("open-below", kind === "below");
+  find(".years", HTMLElement, scale).style.insetInlineStart = onScale(years);
+  const ends = { low: find(".low", HTMLElement, scale), high: find(".high", HTMLElement, scale) };
+  ends.low.textContent = formatInteger(low);
+  ends.low.style.insetInlineStart = onScale(low);
+  ends.high.textContent = kind === "above" ? messages.orOlder(formatInteger(OLDEST)) : formatInteger(high);
+  ends.high.style.insetInlineStart = onScale(high);
+  scale.classList.toggle("narrow", high - low < NARROW);
+}
+
+/**
+ * @param {string} tag
+ * @param {string} className
+ * @param {string} text
+ */
+function element(tag, className, text) {
+  return Object.assign(document.createElement(tag), { className, textContent: text });
+}
 
 /**
  * @param {HTMLCanvasElement} crop

@@ -1,17 +1,20 @@
-// The card of one photo: waiting, at work, with its prediction, failed or cancelled.
+// The card of one photo: waiting, at work, with its prediction, failed or cancelled. The photo itself is
+// shown from the start.
 
 import { clone, find } from "./dom.js";
-import { download } from "./export.js";
-import { faceCard } from "./face-card.js";
-import { formatAge, formatBytes, formatInteger, messages } from "./i18n.js";
+import { isThere } from "./engine/remote.js";
+import { canShare, download, share } from "./export.js";
+import { formatBytes, formatInteger, formatShare, messages } from "./i18n.js";
+import { showFaces } from "./prediction-view.js";
 
-/** @import { Face, Prediction, Size } from "./engine/engine.d.ts" */
+/** @import { Prediction } from "./engine/engine.d.ts" */
 /** @import { PhotoError } from "./errors.js" */
 /** @import { PredictedPhoto } from "./export.js" */
 /** @import { PreparedPhoto } from "./prepare.js" */
 
 /** @type {PhotoError["kind"][]} */
 const RETRIABLE = ["offline", "unreachable", "tooSlow", "throttled", "unavailable", "serverError"];
+const isLocal = (/** @type {PhotoError["kind"]} */ kind) => kind.startsWith("local");
 
 export class PhotoCard {
   element = clone("#photo-template");
@@ -27,6 +30,7 @@ export class PhotoCard {
    * @param {string} credit
    * @param {{
    *   retry: (card: PhotoCard) => void,
+   *   elsewhere: (card: PhotoCard) => void,
    *   remove: (card: PhotoCard) => void,
    *   cancelled: () => void,
    * }} handlers of what the visitor presses
@@ -35,15 +39,21 @@ export class PhotoCard {
     this.file = file;
     this.#handlers = handlers;
     this.#find(".name").textContent = file.name;
+    this.#find("h3").title = file.name; // it may be cut
     this.#find(".credit").textContent = credit;
     this.#button(".retry", () => handlers.retry(this));
+    this.#button(".elsewhere", () => handlers.elsewhere(this));
     this.#button(".cancel", () => this.cancel()).ariaLabel = messages.cancelOf(file.name);
     this.#button(".remove", () => handlers.remove(this)).ariaLabel = messages.removeOf(file.name);
     for (const format of ["json", "csv", "png"]) {
       this.#button(`[data-export=${format}]`, () => {
-        if (this.result) download(format, [this.result], file.name.replace(/\.\w+$/, ""));
+        if (this.result) download(format, [this.result], this.#stem);
       });
     }
+    this.#button(".share", () => {
+      if (this.result) share(this.result, this.#stem);
+    });
+    if (!file.type || file.type.startsWith("image/")) this.#showPicture(file);
   }
 
   /** Aborted once the visitor does not want a prediction of this photo. */
@@ -59,23 +69,31 @@ export class PhotoCard {
 
   showWaiting() {
     this.#controller = new AbortController();
-    this.#show(messages.waiting, { cancel: true });
+    this.#show(messages.waiting, { busy: true });
   }
 
-  /** @param {string} state */
-  showProgress(state) {
-    this.#show(state, { progress: true, cancel: true });
+  /**
+   * @param {string} state
+   * @param {number} [done] which share of it; without, nobody knows
+   */
+  showProgress(state, done) {
+    const bar = find("progress", HTMLProgressElement, this.element);
+    if (done === undefined) bar.removeAttribute("value");
+    else bar.value = done;
+    this.#show(state, { progress: true, busy: true });
   }
 
   /** @param {string} state */
   showRetrying(state) {
-    this.#show(state, { cancel: true });
+    this.#show(state, { busy: true });
   }
 
   /** @param {PhotoError["kind"]} kind */
   showError(kind) {
-    const retry = RETRIABLE.includes(kind);
-    this.#show(messages.errors[kind], { retry, remove: true, failed: true });
+    const elsewhere = isLocal(kind) && isThere;
+    const retry = isLocal(kind) || RETRIABLE.includes(kind);
+    this.#show(messages.errors[kind], { retry, elsewhere, remove: true, another: !retry, failed: true });
+    this.element.classList.toggle("no-face", kind === "noFace");
   }
 
   cancel() {
@@ -86,30 +104,19 @@ export class PhotoCard {
   }
 
   /**
-   * @param {PreparedPhoto} photo as it was sent
-   * @param {Prediction} prediction
+   * @param {PreparedPhoto | null} photo as it was sent; null where it was not
+   * @param {Prediction} prediction its faces in the order of their numbers
    */
   async showPrediction(photo, prediction) {
-    const picture = this.#picture;
-    this.#url = picture.src = URL.createObjectURL(photo.blob);
-    picture.alt = messages.photoOf(this.file.name);
-    const visible = await picture.decode().then(() => true, () => false);
+    const visible = await this.#showPicture(photo?.blob ?? this.file);
     this.signal.throwIfAborted();
     this.#prediction = prediction;
-    this.#find(".stage").hidden = !visible;
-    const { faces, faces_found: found, image } = prediction;
-    const cards = faces.map((face) => faceCard(face, image, visible ? picture : null));
-    this.#find(".faces").replaceChildren(...cards);
-    this.#find(".boxes").replaceChildren(
-      ...faces.map((face, i) => faceBox(face, i + 1, image, cards[i])),
-    );
+    showFaces(this.#find(".prediction"), prediction, visible ? this.#picture : null);
     this.#find("[data-export=png]").hidden = !visible;
-    const size = formatBytes(photo.blob.size);
-    this.#find(".sent").textContent = photo.size
-      ? messages.sentStripped(
-          formatInteger(photo.size.width), formatInteger(photo.size.height), size,
-        )
-      : messages.sentAsItIs(size);
+    this.#find(".share").hidden = !visible || !canShare();
+    this.#find(".sent").textContent = photo ? wordsOf(photo) : messages.keptHere;
+    const { faces, faces_found: found } = prediction;
+    this.#find(".legend").textContent = messages.legend(formatShare(faces[0].age.coverage));
     this.#show(`${messages.faces(found, faces.length)}.`, { remove: true, predicted: true });
   }
 
@@ -119,26 +126,50 @@ export class PhotoCard {
     this.element.remove();
   }
 
-  /** The photo as it was sent, if this browser can show it. */
+  /**
+   * Shows the photo; what was shown before stays until then.
+   * @param {Blob} photo
+   * @returns {Promise<boolean>} whether this browser can
+   */
+  async #showPicture(photo) {
+    const [picture, before] = [this.#picture, this.#url];
+    this.#url = picture.src = URL.createObjectURL(photo);
+    picture.alt = messages.photoOf(this.file.name);
+    const url = this.#url;
+    const visible = await picture.decode().then(() => true, () => false);
+    URL.revokeObjectURL(before);
+    if (url === this.#url) this.#find(".stage").hidden = !visible;
+    return visible;
+  }
+
   get #picture() {
     return find(".picture", HTMLImageElement, this.element);
+  }
+
+  /** The file's name without its extension. */
+  get #stem() {
+    return this.file.name.replace(/\.\w+$/, "");
   }
 
   /**
    * @param {string} state
    * @param {{
-   *   progress?: boolean, retry?: boolean, cancel?: boolean, remove?: boolean,
-   *   failed?: boolean, predicted?: boolean,
-   * }} visible
+   *   busy?: boolean, progress?: boolean, retry?: boolean, elsewhere?: boolean, remove?: boolean,
+   *   another?: boolean, failed?: boolean, predicted?: boolean,
+   * }} what busy: there is something to cancel; elsewhere: this device cannot, the service may; another:
+   *   only another photo helps
    */
-  #show(state, { progress, retry, cancel, remove, failed, predicted }) {
+  #show(state, { busy, progress, retry, elsewhere, remove, another, failed, predicted }) {
     this.#find(".state").textContent = state;
+    this.element.classList.toggle("busy", Boolean(busy));
     this.element.classList.toggle("failed", Boolean(failed));
     this.#find("progress").hidden = !progress;
+    this.#find(".another").hidden = !another;
     this.#find(".retry").hidden = !retry;
-    this.#find(".cancel").hidden = !cancel;
+    this.#find(".elsewhere").hidden = !elsewhere;
+    this.#find(".cancel").hidden = !busy;
     this.#find(".remove").hidden = !remove;
-    this.#find(".prediction").hidden = !predicted;
+    this.#find(".answers").hidden = !predicted;
     this.#find("footer").hidden = !predicted;
   }
 
@@ -158,37 +189,9 @@ export class PhotoCard {
   }
 }
 
-/**
- * The box over a face: pointing at it, or at its card, shows both.
- * @param {Face} face
- * @param {number} number
- * @param {Size} image the photo's size in pixels
- * @param {HTMLElement} card
- */
-function faceBox({ box, age }, number, image, card) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.ariaLabel = messages.face(number, formatAge(age));
-  button.style.left = `${(100 * box.x) / image.width}%`;
-  button.style.top = `${(100 * box.y) / image.height}%`;
-  button.style.width = `${(100 * box.width) / image.width}%`;
-  button.style.height = `${(100 * box.height) / image.height}%`;
-  const label = document.createElement("span");
-  label.textContent = messages.approximately(formatInteger(age.years));
-  const across = (box.x + box.width / 2) / image.width;
-  label.style.translate = `${-100 * across}%`; // so that it stays in the photo at both edges
-  label.classList.toggle("inside", box.y + box.height > 0.93 * image.height);
-  button.append(label);
-  /** @param {boolean} on */
-  const highlight = (on) => () => {
-    for (const element of [button, card]) element.classList.toggle("highlighted", on);
-  };
-  for (const element of [button, card]) {
-    element.addEventListener("pointerenter", highlight(true));
-    element.addEventListener("pointerleave", highlight(false));
-    element.addEventListener("focus", highlight(true));
-    element.addEventListener("blur", highlight(false));
-  }
-  button.addEventListener("click", () => card.focus());
-  return button;
+/** What was sent. @param {PreparedPhoto} photo */
+function wordsOf({ blob, size }) {
+  const bytes = formatBytes(blob.size);
+  if (!size) return messages.sentAsItIs(bytes);
+  return messages.sentStripped(formatInteger(size.width), formatInteger(size.height), bytes);
 }

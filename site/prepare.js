@@ -2,6 +2,7 @@
 
 import { canvas, encode } from "./canvas.js";
 import { PhotoError } from "./errors.js";
+import { isFaithful } from "./faithful.js";
 import { withoutMetadata } from "./jpeg.js";
 
 /** @import { Size } from "./engine/engine.d.ts" */
@@ -19,18 +20,26 @@ const MAX_BYTES = 4_400_000; // what fits into a Lambda event, in base64 and wit
 
 /**
  * @param {File} file
- * @returns {Promise<PreparedPhoto>}
- * @throws {PhotoError} notReadable, notPhoto, tooLarge
+ * @throws {PhotoError} notReadable, empty, notImage
  */
-export async function prepare(file) {
+export async function check(file) {
   try {
     await file.slice(0, 1).arrayBuffer();
   } catch {
     throw new PhotoError("notReadable");
   }
-  if (file.type && !file.type.startsWith("image/")) throw new PhotoError("notPhoto");
+  if (!file.size) throw new PhotoError("empty");
+  if (file.type && !file.type.startsWith("image/")) throw new PhotoError("notImage");
+}
+
+/**
+ * @param {File} file that was checked
+ * @returns {Promise<PreparedPhoto>}
+ * @throws {PhotoError} tooLarge
+ */
+export async function prepare(file) {
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
-  if (!bitmap || !canvasIsFaithful()) {
+  if (!bitmap || !isFaithful(canvas(8, 8))) {
     if (file.size > MAX_BYTES) throw new PhotoError("tooLarge");
     return { blob: file };
   }
@@ -52,13 +61,4 @@ export async function prepare(file) {
   context.drawImage(bitmap, 0, 0, width, height);
   bitmap.close();
   return { blob: await encode(context, "image/jpeg", QUALITY), size: { width, height } };
-}
-
-/** Whether pixels come back as they were drawn; browsers that resist fingerprinting return noise. */
-function canvasIsFaithful() {
-  const context = canvas(8, 8);
-  context.fillStyle = "rgb(40 120 200)";
-  context.fillRect(0, 0, 8, 8);
-  const { data } = context.getImageData(0, 0, 8, 8);
-  return data.every((value, i) => Math.abs(value - [40, 120, 200, 255][i % 4]) < 8);
 }

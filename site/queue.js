@@ -1,18 +1,18 @@
 // The photos of this visit: they are predicted one by one and shown newest first, and nowhere else.
 
 import { find } from "./dom.js";
+import * as local from "./engine/local.js";
 import * as remote from "./engine/remote.js";
+import { stored } from "./engine/store.js";
 import { PhotoError } from "./errors.js";
 import { download } from "./export.js";
-import { formatAge, formatGender, formatSeconds, messages } from "./i18n.js";
+import { formatAge, formatGender, formatPercent, formatSeconds, messages } from "./i18n.js";
 import { PhotoCard } from "./photo-card.js";
-import { prepare } from "./prepare.js";
+import { check, prepare } from "./prepare.js";
+import { inReadingOrder } from "./reading-order.js";
 import { isTransient, retryDelay } from "./retry.js";
 
 /** @import { Engine, Prediction } from "./engine/engine.d.ts" */
-
-/** @type {Engine} */
-const engine = remote;
 
 const section = find("#results", HTMLElement);
 const list = find("#photos", HTMLElement, section);
@@ -21,9 +21,12 @@ const pending = find("#pending", HTMLElement, section);
 const pendingBar = find("#pending-bar", HTMLProgressElement, section);
 const pendingText = find("#pending-text", HTMLElement, section);
 const exports = find("#exports", HTMLElement, section);
+const removeAll = find("#remove-all", HTMLElement, section);
 
 /** @type {Set<PhotoCard>} */
 const cards = new Set();
+/** Those that the visitor sends to the service although this device could look. @type {WeakSet<PhotoCard>} */
+const sent = new WeakSet();
 /** Those not predicted yet. @type {PhotoCard[]} */
 const queue = [];
 /** How many were queued since the queue was last empty. */
@@ -38,12 +41,12 @@ let running = false;
 export function add(files, credit) {
   const before = list.firstElementChild;
   for (const file of files) {
-    const card = new PhotoCard(file, credit, { retry: enqueue, remove, cancelled: showTotals });
+    const card = new PhotoCard(file, credit, { retry: enqueue, elsewhere, remove, cancelled: showTotals });
     cards.add(card);
     list.insertBefore(card.element, before);
     enqueue(card);
   }
-  section.hidden = false;
+  showTotals();
   section.scrollIntoView();
 }
 
@@ -54,6 +57,12 @@ function enqueue(card) {
   card.showWaiting();
   showTotals();
   run();
+}
+
+/** @param {PhotoCard} card */
+function elsewhere(card) {
+  sent.add(card);
+  enqueue(card);
 }
 
 async function run() {
@@ -74,12 +83,19 @@ async function process(card) {
   try {
     signal.throwIfAborted();
     card.showProgress(messages.preparing);
-    const photo = await prepare(card.file);
+    await check(card.file);
+    const kept = await stored();
+    if (!kept && !remote.isThere) throw new PhotoError("localMissing");
+    const here = !sent.has(card) && (local.isOn || kept);
+    const photo = here ? null : await prepare(card.file);
     signal.throwIfAborted();
-    const prediction = await predictWithRetries(photo.blob, card);
+    const prediction = photo
+      ? await predictWithRetries(remote, photo.blob, card)
+      : await predictWithRetries(local, card.file, card);
     if (!prediction.faces.length) throw new PhotoError("noFace");
-    await card.showPrediction(photo, prediction);
-    announce(card, describe(prediction));
+    const numbered = { ...prediction, faces: inReadingOrder(prediction.faces) };
+    await card.showPrediction(photo, numbered);
+    announce(card, describe(numbered));
   } catch (error) {
     if (signal.aborted) return;
     if (!(error instanceof PhotoError)) console.error(error);
@@ -90,15 +106,19 @@ async function process(card) {
 }
 
 /**
+ * @param {Engine} engine
  * @param {Blob} photo
  * @param {PhotoCard} card
  */
-async function predictWithRetries(photo, card) {
+async function predictWithRetries(engine, photo, card) {
   const { signal } = card;
   for (let attempt = 1; ; attempt += 1) {
     card.showProgress(messages.predicting);
     try {
-      return await engine.predict(photo, signal);
+      return await engine.predict(photo, signal, (share) => {
+        if (share < 1) card.showProgress(messages.sending(formatPercent(share)), share);
+        else card.showProgress(messages.predicting);
+      });
     } catch (error) {
       if (!(error instanceof PhotoError) || !isTransient(error.kind)) throw error;
       const retrying = messages.retrying[error.kind];
@@ -149,11 +169,13 @@ function remove(card) {
   cards.delete(card);
   card.discard();
   showTotals();
-  section.hidden = !cards.size;
   find(cards.size ? "#results h2" : "#image", HTMLElement).focus();
 }
 
 function showTotals() {
+  section.hidden = !cards.size;
+  document.body.classList.toggle("has-photos", cards.size > 0);
+  removeAll.hidden = cards.size < 2;
   const left = queue.filter(({ signal }) => !signal.aborted).length;
   pending.hidden = queued < 2 || !left;
   Object.assign(pendingBar, { max: queued, value: queued - left });
@@ -166,7 +188,7 @@ const results = () => [...cards].flatMap(({ result }) => result ?? []);
 find("#cancel-all", HTMLElement, section).addEventListener("click", () => {
   for (const card of queue) card.cancel();
 });
-find("#remove-all", HTMLElement, section).addEventListener("click", () => {
+removeAll.addEventListener("click", () => {
   for (const card of cards) {
     card.cancel();
     remove(card);

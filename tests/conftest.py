@@ -23,8 +23,8 @@ from apparent.model.writer import describe, write_manifest
 from apparent.pipeline import Pipeline
 from predict.app import create_app
 from predict.settings import Settings
+from scripts.commands.base_image import provide_base
 from scripts.commands.emulator import IMAGE, ContainerError, architecture
-from scripts.commands.image import provide_base
 from scripts.commands.local_s3 import local_s3
 
 ROOT = Path(__file__).parents[1]

@@ -22,6 +22,13 @@ def _run(args: argparse.Namespace) -> None:
     print(f"made: {run(args.recipe, args.data, args.runs)}")
 
 
+def _release(args: argparse.Namespace) -> None:
+    from training.release_workflow import release
+
+    bundle = release(args.release, args.data, args.runs, args.target)
+    print(f"made and installed: {bundle}")
+
+
 def _finetune(args: argparse.Namespace) -> None:
     from training import recipe
     from training.engine import distributed
@@ -29,9 +36,7 @@ def _finetune(args: argparse.Namespace) -> None:
 
     chosen = recipe.load(args.recipe, recipe.Recipe)
     if args.seed is not None:
-        chosen = chosen.model_copy(
-            update={"seed": args.seed, "name": f"{chosen.name}-seed{args.seed}"}
-        )
+        chosen = recipe.with_seed(chosen, args.seed)
     out = args.runs / chosen.name
     with distributed.workers() as workers:
         weights = finetune(chosen, args.data, out, workers)
@@ -56,7 +61,9 @@ def _soft_targets(args: argparse.Namespace) -> None:
     from training.engine.distil import write_soft_targets
 
     with distributed.workers() as workers:
-        written = write_soft_targets(args.weights, args.chips, args.out, workers.device)
+        written = write_soft_targets(
+            args.weights, args.chips, args.out, workers.device, args.jittered
+        )
         print(f"soft targets: {written}")
 
 
@@ -83,6 +90,13 @@ def _learning(steps: Any) -> None:
     step.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs")
     step.set_defaults(run=_run)
 
+    step = steps.add_parser("release", help="all that a shipped model takes, from photos on")
+    step.add_argument("release", type=Path)
+    step.add_argument("--data", type=Path, default=Path("../shared/data"), help="sets of photos")
+    step.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs")
+    step.add_argument("--target", type=Path, help="in place of the library's own folder")
+    step.set_defaults(run=_release)
+
     step = steps.add_parser("prepare", help="photos -> aligned chips")
     step.add_argument("--images", type=Path, required=True, help="zip of photos")
     step.add_argument("--labels", type=Path, required=True, help="their CSV")
@@ -107,6 +121,7 @@ def _learning(steps: Any) -> None:
     step.add_argument("weights", type=Path, nargs="+", help="model.pt of each run")
     step.add_argument("--chips", type=Path, required=True, help="folder that `prepare` wrote")
     step.add_argument("--out", type=Path, required=True, help="folder a recipe names as `teacher`")
+    step.add_argument("--jittered", type=int, default=0, help="views of each chip beside itself")
     step.set_defaults(run=_soft_targets)
 
     step = steps.add_parser("average", help="weights of several runs -> their mean")

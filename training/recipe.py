@@ -17,11 +17,13 @@ class RecipeError(ValueError):
     """The recipe cannot be run as written; the message names the line to change."""
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A table of a recipe or release: what it does not know, it refuses."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Model(_Section):
+class Model(Section):
     """The network and what its weights start from."""
 
     backbone: str = "vit_small_patch14_dinov2"
@@ -35,7 +37,7 @@ class Model(_Section):
     head_width: int = Field(384, gt=0)
 
 
-class Augment(_Section):
+class Augment(Section):
     """Ranges that each training face is drawn from; see `training.data.augment`."""
 
     rotation: float = Field(12.0, ge=0, lt=180)
@@ -59,6 +61,8 @@ class Augment(_Section):
     """Share of faces shown at 24 to 96 pixels and enlarged again."""
     blur: float = Field(0.0, ge=0, le=2)
     """Largest sigma of a Gaussian, pixels."""
+    motion: float = Field(0.0, ge=0, le=1)
+    """Share of faces blurred along a line."""
     noise: float = Field(0.0, ge=0, le=1)
     """Largest standard deviation, of a range from 0 to 1."""
     jpeg: float = Field(0.0, ge=0, le=1)
@@ -67,7 +71,7 @@ class Augment(_Section):
     """Lowest quality of these."""
 
 
-class Loss(_Section):
+class Loss(Section):
     """Weights of the parts of the loss; see `training.engine.losses`."""
 
     age_sigma: float = Field(2.0, gt=0)
@@ -80,7 +84,7 @@ class Loss(_Section):
     """Share of the teacher's answer in the label, where the recipe has a teacher."""
 
 
-class Schedule(_Section):
+class Schedule(Section):
     """AdamW with a one-cycle rate."""
 
     epochs: int = Field(gt=0)
@@ -111,6 +115,8 @@ class FinetuneSchedule(Schedule):
 
     full_token_epochs: int = Field(1, ge=0)
     """Last epochs that see all patches, as serving does."""
+    stop_after: int = Field(0, ge=0)
+    """Epochs after which the run ends before its rate has; 0: none."""
     ema_decay: float = Field(0.998, ge=0, lt=1)
 
 
@@ -127,7 +133,7 @@ class PretrainSchedule(Schedule):
         return self.learning_rate * self.batch_size / 256
 
 
-class Pretraining(_Section):
+class Pretraining(Section):
     """The masked autoencoder; see `training.networks.mae`."""
 
     mask_ratio: float = Field(0.75, gt=0, lt=1)
@@ -136,7 +142,7 @@ class Pretraining(_Section):
     decoder_heads: int = Field(6, gt=0)
 
 
-class Source(_Section):
+class Source(Section):
     """A prepared set, and how much of it an epoch sees."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
@@ -157,7 +163,7 @@ class Source(_Section):
         return caps
 
 
-class _Run(_Section):
+class _Run(Section):
     """What every run depends on beside the code and the chips."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
@@ -210,30 +216,41 @@ class PretrainRecipe(_Run):
     schedule: PretrainSchedule
 
 
+def with_seed(recipe: Recipe, seed: int) -> Recipe:
+    """The same run from another seed, under a name that tells it."""
+    return recipe.model_copy(update={"seed": seed, "name": f"{recipe.name}-seed{seed}"})
+
+
+AnySection = TypeVar("AnySection", bound=Section)
 AnyRecipe = TypeVar("AnyRecipe", Recipe, PretrainRecipe)
 
 
 def load_any(path: Path) -> Recipe | PretrainRecipe:
     """Reads a recipe of the kind that it is: one with a section [pretraining] pretrains."""
-    pretrains = "pretraining" in _toml(path)
+    pretrains = "pretraining" in _toml(path, "recipe")
     return load(path, PretrainRecipe) if pretrains else load(path, Recipe)
 
 
 def load(path: Path, kind: type[AnyRecipe]) -> AnyRecipe:
     """Reads a recipe of one kind; raises `RecipeError` with one sentence per wrong entry."""
+    return read(path, kind, "recipe")
+
+
+def read(path: Path, kind: type[AnySection], what: str) -> AnySection:
+    """Reads a file of one kind, which messages call `what`; raises `RecipeError`."""
     try:
-        return kind.model_validate(_toml(path))
+        return kind.model_validate(_toml(path, what))
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()
         )
-        raise RecipeError(f"The recipe {path} is wrong at {wrong}.") from error
+        raise RecipeError(f"The {what} {path} is wrong at {wrong}.") from error
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _toml(path: Path, what: str) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
     except OSError as error:
-        raise RecipeError(f"The recipe {path} cannot be read: {error.strerror}.") from error
+        raise RecipeError(f"The {what} {path} cannot be read: {error.strerror}.") from error
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"The recipe {path} is not TOML: {error}.") from error
+        raise RecipeError(f"The {what} {path} is not TOML: {error}.") from error

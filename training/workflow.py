@@ -37,12 +37,7 @@ def run(path: Path, data: Path, runs: Path) -> Path:
     """
     recipe = recipes.load_any(path)
     names = [source.name for source in recipe.sources]
-    beside = recipe.validation if isinstance(recipe, recipes.Recipe) else ()
-    for name in dict.fromkeys([*names, *beside]):
-        photos, chips = data / name, runs / "data" / name
-        if not chips.exists():
-            misses = prepare(photos / "images.zip", photos / LABELS, chips, CHIP_SIZE)
-            print(f"{chips}: {misses}")
+    prepare_sets(recipe, data, runs)
     _train(recipe, path, runs)
     weights = runs / recipe.name / "model.pt"
     if isinstance(recipe, recipes.PretrainRecipe):
@@ -58,6 +53,16 @@ def run(path: Path, data: Path, runs: Path) -> Path:
     record(bundle, result)
     print(shown(result))
     return bundle
+
+
+def prepare_sets(recipe: recipes.Recipe | recipes.PretrainRecipe, data: Path, runs: Path) -> None:
+    """Chips of each set that the recipe names, where there are none yet."""
+    beside = recipe.validation if isinstance(recipe, recipes.Recipe) else ()
+    for name in dict.fromkeys([*(source.name for source in recipe.sources), *beside]):
+        photos, chips = data / name, runs / "data" / name
+        if not chips.exists():
+            misses = prepare(photos / "images.zip", photos / LABELS, chips, CHIP_SIZE)
+            print(f"{chips}: {misses}")
 
 
 def _has_ages(labels: Path, split: str) -> bool:
@@ -78,6 +83,11 @@ def _train(recipe: recipes.Recipe | recipes.PretrainRecipe, path: Path, runs: Pa
         if subprocess.run(command, check=False).returncode:
             raise ValueError(f"The step {step} did not end well; what it printed says why.")
         return
+    train(recipe, runs)
+
+
+def train(recipe: recipes.Recipe | recipes.PretrainRecipe, runs: Path) -> None:
+    """Here, in this process; a run that has ended is left as it is."""
     with distributed.workers() as workers:
         out = runs / recipe.name
         if isinstance(recipe, recipes.Recipe):

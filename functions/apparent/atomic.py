@@ -1,19 +1,45 @@
 """Files that are whole at any moment."""
 
+import glob
+import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+_PARTIAL: Final = "{}.{}.partial{}"
+"""Name of a file that is being written: stem, eight hexadecimal digits, suffix."""
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to, renamed to it once the block ends well.
+    """An empty file beside `path` to write to, renamed to it once the block ends well.
 
-    It keeps the suffix, by which some libraries choose the format.
+    It keeps the suffix, by which some libraries choose the format. A link stays one, and its target
+    is replaced; a file that is replaced leaves its mode to the new one.
     """
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
-    yield partial
-    partial.replace(path)
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(_PARTIAL.format(target.stem, secrets.token_hex(4), target.suffix))
+    partial.touch(exist_ok=False)
+    try:
+        if target.exists():
+            partial.chmod(target.stat().st_mode & 0o7777)
+        yield partial
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def remove_abandoned(path: Path) -> None:
+    """Removes what writes to `path` left beside it whose process was killed; not to be called while
+    another one writes there.
+    """
+    target = Path(os.path.realpath(path))
+    stem, suffix = glob.escape(target.stem), glob.escape(target.suffix)
+    for partial in target.parent.glob(_PARTIAL.format(stem, "[0-9a-f]" * 8, suffix)):
+        partial.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

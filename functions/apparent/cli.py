@@ -4,12 +4,21 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from apparent.arguments import add_model
+from apparent.bulk import command as bulk
 from apparent.bulk.sinks import SINKS, sink
-from apparent.bulk.sources import find_photos
+from apparent.folders import find_photos
+
+if TYPE_CHECKING:
+    from apparent.output import Output
+    from apparent.pipeline import Pipeline
+    from apparent.results import Faces
+
+_MAX_BYTES: Final = 1 << 29
+"""Of a file; a photo of the most pixels has half as many without any compression."""
 
 _EPILOG: Final = (
     "Environment: APPARENT_MODEL_URI (a bundle: file:///path or s3://bucket/path; default: the one "
@@ -28,29 +37,19 @@ def _parser() -> argparse.ArgumentParser:
         "Files that are not photos are reported and skipped, and the exit status is then 1.",
     )
     step.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="photo or folder")
-    step.add_argument("--format", choices=SINKS, default="table")
-    step.add_argument("--output", type=Path, metavar="FILE", help="instead of standard output")
-    step.add_argument("--model", metavar="URI", default=os.environ.get("APPARENT_MODEL_URI"))
     step.add_argument(
-        "--max-pixels",
-        type=_positive,
-        metavar="N",
-        default=os.environ.get("APPARENT_MAX_PIXELS"),
-        help="photos of more pixels are skipped",
+        "--format", choices=SINKS, help="default: as the ending of --output says, or a table"
     )
+    step.add_argument("--output", type=Path, metavar="FILE", help="instead of standard output")
+    add_model(step, "are skipped")
+    bulk.add_parser(commands)
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
-    return int(text)
 
 
 def predict(args: argparse.Namespace) -> int:
     """0 where every file was answered, 1 where some were not, 2 where none could be."""
-    from apparent.atomic import atomic_write
-    from apparent.errors import ModelError, PhotoError
+    from apparent.errors import ModelError
+    from apparent.output import opened
     from apparent.photo import MAX_PIXELS
     from apparent.pipeline import Pipeline
 
@@ -59,38 +58,107 @@ def predict(args: argparse.Namespace) -> int:
     except ModelError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    photos = list(find_photos(args.paths))
-    if args.output is not None and (args.output.is_dir() or not args.output.parent.is_dir()):
-        print(f"error: {args.output} cannot be written: name a file in a folder.", file=sys.stderr)
+    work = _Work(pipeline)
+    photos = list(find_photos(args.paths, work.skip_folder))
+    try:
+        with opened(args.output) as file:
+            return work.run(photos, file, args.format or _format_of(args.output))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = args.output or "standard output"
+        print(f"error: {where} cannot be written: {_reason(error)}.", file=sys.stderr)
         return 2
-    failed = 0
-    with ExitStack() as stack:
-        file = sys.stdout
-        if args.output is not None:
-            partial = stack.enter_context(atomic_write(args.output))
-            file = stack.enter_context(partial.open("w", newline=""))
-        out = stack.enter_context(sink(args.format, file, map(str, photos)))
-        progress, say = _progress(photos)
-        for path in progress:
+
+
+def _format_of(output: Path | None) -> str:
+    kind = output.suffix[1:].lower() if output else ""
+    return kind if kind in SINKS else "table"
+
+
+class _Work:
+    """Answers photo after photo; whatever is wrong with one costs no other its answer."""
+
+    def __init__(self, pipeline: "Pipeline") -> None:
+        self._pipeline = pipeline
+        self._failed = 0
+        self._say: Callable[[str], Any] = lambda line: print(line, file=sys.stderr)
+
+    def skip_folder(self, error: OSError) -> None:
+        """Reports a folder that cannot be listed."""
+        self._skip(error.filename, _reason(error))
+
+    def run(self, photos: list[Path], file: "Output", kind: str) -> int:
+        """The exit status, with the answers written as they come."""
+        answered = 0
+        progress, self._say = _progress(photos, self._say)
+        with sink(kind, file, map(str, photos)) as out:
             try:
-                faces = pipeline(path)
-            except (PhotoError, OSError) as error:
-                failed += 1
-                reason = error.strerror if isinstance(error, OSError) else error
-                say(f"skipped {path}: {reason}")
-            else:
-                out.write(str(path), faces)
-    return 1 if failed else 0
+                for path in progress:
+                    faces = self._answer(path)
+                    if faces is not None:
+                        out.write(str(path), faces)
+                        file.flush()
+                        answered += 1
+            except KeyboardInterrupt:
+                self._say(f"interrupted: {answered} of {len(photos)} photos are answered")
+                return 130
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                self._say(
+                    f"error: the answers cannot be written: {_reason(error)}. Those for {answered} "
+                    f"of {len(photos)} photos are."
+                )
+                return 2
+        return 1 if self._failed else 0
+
+    def _answer(self, path: Path) -> "Faces | None":
+        from apparent.errors import PhotoError
+
+        try:
+            faces = self._pipeline(_read(path))
+        except (PhotoError, OSError, MemoryError) as error:
+            self._skip(path, _reason(error))
+            return None
+        if faces.faces_found > len(faces):
+            self._say(f"{path}: {faces.faces_found} faces; the {len(faces)} largest are listed")
+        return faces
+
+    def _skip(self, path: object, reason: str) -> None:
+        self._failed += 1
+        self._say(f"skipped {path}: {reason}")
 
 
-def _progress(photos: list[Path]) -> tuple[Iterable[Path], Callable[[str], Any]]:
+def _reason(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "The memory does not suffice for it."
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def _read(path: Path) -> bytes:
+    """A file's bytes, of which a mistaken path can have more than there is memory."""
+    from apparent.errors import UndecodablePhoto
+
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(_MAX_BYTES + 1) if size <= _MAX_BYTES else b""
+    size = max(size, len(data))  # a pipe tells none
+    if size > _MAX_BYTES:
+        raise UndecodablePhoto(f"The file has {size:,} bytes; at most {_MAX_BYTES:,} are read.")
+    return data
+
+
+def _progress(
+    photos: list[Path], say: Callable[[str], Any]
+) -> tuple[Iterable[Path], Callable[[str], Any]]:
     """The photos, behind a progress bar where a person looks and tqdm is installed, and what
     prints a line without breaking the bar.
     """
     try:
         from tqdm import tqdm
     except ImportError:
-        return photos, lambda line: print(line, file=sys.stderr)
+        return photos, say
     bar = tqdm(photos, unit="photo", disable=None)
     return bar, lambda line: tqdm.write(line, file=sys.stderr)
 
@@ -108,7 +176,7 @@ def main() -> int:
         parser.print_help()
         return 2
     try:
-        return predict(args)
+        return bulk.run(args) if args.command == "bulk" else predict(args)
     except BrokenPipeError:  # whoever read our answers has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

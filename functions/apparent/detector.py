@@ -3,6 +3,7 @@
 The network is not ours (MIT licence); its file is taken from a pinned package at set-up.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,6 +48,11 @@ class Detection:
         left, top, right, bottom = self.box
         return (right - left) * (bottom - top)
 
+    @property
+    def side(self) -> float:
+        """Of a square as large as the box, in pixels."""
+        return math.sqrt(max(self.area, 0))
+
     def scaled(self, factor: float) -> "Detection":
         """The same face in a photo `factor` times as large."""
         left, top, right, bottom = (side * factor for side in self.box)
@@ -63,6 +69,18 @@ class Detection:
         left, top, right, bottom = self.box
         box = (left + x, top + y, right + x, bottom + y)
         return Detection(box, np.add(self.landmarks, (x, y)), self.score)
+
+    def transformed(self, matrix: NDArray[np.float64]) -> "Detection":
+        """The same face under a similarity `[2, 3]`; its box is the upright one around the moved.
+
+        A box that is turned grows by no more than its turned sides need.
+        """
+        left, top, right, bottom = self.box
+        linear, shift = matrix[:, :2], matrix[:, 2]
+        centre = linear @ ((left + right) / 2, (top + bottom) / 2) + shift
+        half = np.abs(linear) @ ((right - left) / 2, (bottom - top) / 2)
+        low, high = (centre - half).tolist(), (centre + half).tolist()
+        return Detection((*low, *high), self.landmarks @ linear.T + shift, self.score)
 
 
 class Detector:

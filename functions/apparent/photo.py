@@ -99,7 +99,8 @@ class Photo:
         try:
             image = self._encoded.open()
             if reduction > 1:
-                image.draft(None, (image.width // reduction, image.height // reduction))
+                width, height = (max(1, side // reduction) for side in image.size)
+                image.draft(None, (width, height))
             image.load()
             if (
                 self.format == "BMP"
@@ -111,7 +112,7 @@ class Photo:
             if self._encoded.cut:
                 self._check_rows(pixels)
             return pixels
-        except PhotoError:
+        except (PhotoError, MemoryError):  # which is not the photo's fault
             raise
         except Exception as error:
             raise UndecodablePhoto(

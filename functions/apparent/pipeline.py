@@ -17,7 +17,7 @@ from apparent.arrays import Pixels
 from apparent.detector import Detection, Detector
 from apparent.estimator import Estimates, Estimator
 from apparent.finder import SIDE, Finder
-from apparent.model import EMBEDDED, store
+from apparent.model import store
 from apparent.photo import MAX_PIXELS, Photo
 from apparent.results import Age, Box, Face, Faces, Gender, ModelName
 
@@ -51,10 +51,7 @@ class Pipeline:
 
         Nothing is downloaded but from S3. Raises `ModelError`.
         """
-        where = EMBEDDED if uri is None else uri
-        if isinstance(where, Path) or "://" not in where:
-            where = Path(where).resolve().as_uri()
-        return cls(store.load(where), max_pixels, threads)
+        return cls(store.load(store.uri_of(uri)), max_pixels, threads)
 
     def __call__(self, photo: object) -> Faces:
         """Finds and estimates every face of a photo: a path, the bytes of a file, a PIL image, or

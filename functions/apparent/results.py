@@ -11,7 +11,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from apparent.arrays import Landmarks
 
@@ -141,6 +141,8 @@ class Faces(Sequence[Face]):
     def draw(self) -> Image.Image:
         """A copy of the upright photo with a box and an answer at each face."""
         picture = self._photo().copy()
+        from PIL import ImageDraw, ImageFont  # only who draws pays for them
+
         canvas = ImageDraw.Draw(picture)
         line = max(2, round(max(picture.size) / 400))
         for face in reversed(self.faces):  # the largest on top

@@ -8,23 +8,28 @@ from typing import Annotated, Any, Final
 import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
 from apparent.pipeline import Pipeline
 from predict import docs, problems, schemas
 from predict.loader import Loader
 from predict.measurements import Measurements
-from predict.problems import Throttled
+from predict.middleware import CrossOrigin, Failures, Leniency
+from predict.problems import OutOfMemory, Throttled
 from predict.settings import Settings
-from predict.upload import FIELD, photo_bytes
+from predict.upload import FIELD, Memory, photo_bytes
 
 PREFIX: Final = "/api/v1"
 MAX_WAITING: Final = 32
 """Requests that may wait for a core, their photos in memory; more are answered 429."""
+MEMORY: Final = 128 * 1024 * 1024
+"""Bytes that uploads and photos that wait may have in all; what goes beyond is answered 429."""
 MODEL_SECONDS: Final = 300
 """How long a client may take the model for unchanged."""
-
+_BUSY: Final = "Too many photos are waiting. Try again in a second."
+_METHODS: Final = ["DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"]
 
 router = APIRouter(prefix=PREFIX)
 
@@ -44,19 +49,23 @@ def create_app(settings: Settings, loader: Loader | None = None) -> FastAPI:
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # `Leniency` answers them
     )
     app.state.settings = settings
     app.state.loader = loader
     cores = os.cpu_count() or 1
     app.state.workers = anyio.CapacityLimiter(cores)
     app.state.admission = anyio.Semaphore(cores + MAX_WAITING)
+    app.state.memory = Memory(max(MEMORY, 4 * settings.max_bytes))
     app.include_router(router)
     problems.install(app)
+    app.add_middleware(Failures)
+    app.add_middleware(Leniency, prefix=PREFIX)
     if settings.allowed_origins:
         app.add_middleware(
-            CORSMiddleware,
+            CrossOrigin,
             allow_origins=settings.allowed_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["Content-Type"],
         )
     return app
@@ -103,15 +112,23 @@ def _responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
 async def predict(request: Request, pipeline: LoadedPipeline) -> Response:
     """Reads the photo into memory and runs the pipeline on a worker thread."""
     state = request.app.state
-    try:
-        state.admission.acquire_nowait()
-    except anyio.WouldBlock as error:
-        raise Throttled("Too many photos are waiting. Try again in a second.") from error
-    try:
-        data = await photo_bytes(request, state.settings.max_bytes)
-        faces = await anyio.to_thread.run_sync(pipeline, data, limiter=state.workers)
-    finally:
-        state.admission.release()
+    if not state.admission.value:
+        raise Throttled(_BUSY)  # before a byte is read
+    with state.memory.held() as hold:
+        data = await photo_bytes(request, state.settings.max_bytes, hold)
+        # Only whole photos are admitted: who sends slowly keeps no other waiting.
+        try:
+            state.admission.acquire_nowait()
+        except anyio.WouldBlock as error:
+            raise Throttled(_BUSY) from error
+        try:
+            faces = await anyio.to_thread.run_sync(pipeline, data, limiter=state.workers)
+        except MemoryError as error:
+            raise OutOfMemory(
+                "The memory does not suffice for this photo now. Try again, or scale it down."
+            ) from error
+        finally:
+            state.admission.release()
     Measurements.of(faces).attach(request.scope)
     # The library's own answer, unchecked: that it is as `schemas.Prediction` says, tests prove.
     return JSONResponse(faces.to_dict(), headers={"Cache-Control": "no-store"})
@@ -149,3 +166,31 @@ async def documentation(request: Request) -> HTMLResponse:
     return HTMLResponse(
         docs.page(request.app.openapi(), str(request.url_for("predict"))), headers=headers
     )
+
+
+@router.api_route("/{path:path}", methods=_METHODS, include_in_schema=False)
+async def elsewhere(request: Request, path: str) -> Response:
+    """Whatever the routes above do not answer: 204 to OPTIONS, or 404, or 405 with what may be."""
+    routes = [route for route in router.routes if isinstance(route, APIRoute)]
+    known = [route.methods or set() for route in routes if route.path == f"{PREFIX}/{path}"]
+    if not known and path != "openapi.json":
+        raise HTTPException(
+            HTTPStatus.NOT_FOUND,
+            f"There is nothing here. {PREFIX}/docs tells what the service answers.",
+        )
+    methods = {"OPTIONS"}.union(*known or [{"GET"}])
+    allow = {"Allow": ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))}
+    if request.method == "OPTIONS":
+        return Response(None, HTTPStatus.NO_CONTENT, allow)
+    raise HTTPException(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        f"{request.method} is not answered here, but {allow['Allow']}.",
+        headers=allow,
+    )
+
+
+PATHS: Final = frozenset(
+    {f"{PREFIX}/openapi.json"}
+    | {route.path for route in router.routes if isinstance(route, APIRoute)}
+)
+"""What the service answers, for who tells of requests by their path."""

@@ -16,6 +16,8 @@ from predict.telemetry import Telemetry, logger, metrics
 
 MEMORY_PER_CPU: Final = 1769
 """Megabytes of memory for which AWS Lambda gives one virtual CPU."""
+S3_SECONDS: Final = 6
+"""For all of the model: AWS Lambda ends an init after ten, and begins it anew."""
 WARM_UP: Final = {
     "version": "2.0",
     "rawPath": "/api/v1/health",
@@ -30,7 +32,8 @@ WARM_UP: Final = {
 
 _settings = from_environment(os.environ)
 _memory = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", MEMORY_PER_CPU))
-_loader = Loader(_settings, threads=max(1, round(_memory / MEMORY_PER_CPU)))
+_threads = max(1, round(_memory / MEMORY_PER_CPU))
+_loader = Loader(_settings, threads=_threads, seconds=S3_SECONDS)
 _loading = time.perf_counter()
 
 # While a thread reads the model, what opens it; while it opens it, the rest:
@@ -44,14 +47,15 @@ from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 from mangum.types import LambdaContext
 
-from predict.app import create_app
+from predict.app import PATHS, create_app
+from predict.origin import admit
 
 _imported = time.perf_counter()
 # Mangum runs the application on the main thread's event loop; Python 3.14 makes none unasked.
 asyncio.set_event_loop(asyncio.new_event_loop())
 _app = create_app(_settings, _loader)
 _answer = Mangum(
-    Telemetry(_app),
+    Telemetry(_app, PATHS),
     lifespan="off",
     text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, "application/problem+json"],
 )
@@ -60,10 +64,14 @@ Mangum(_app, lifespan="off")(WARM_UP, None)  # type: ignore[arg-type]
 _loader.wait()
 
 
-@logger.inject_lambda_context
-@metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answers one event of an API Gateway HTTP API (payload format 2.0)."""
+    return admit(event, _settings.origin_secret) or _answer_and_report(event, context)
+
+
+@logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
+@metrics.log_metrics(capture_cold_start_metric=True)
+def _answer_and_report(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return _answer(event, context)
 
 

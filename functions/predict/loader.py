@@ -31,13 +31,20 @@ class ModelUnavailable(RuntimeError):
 class Loader:
     """Starts opening the networks at once, on a thread, while the rest of the service starts."""
 
-    def __init__(self, settings: Settings, threads: int = 0, patience: float = 30) -> None:
-        """`threads` per network run, 0 for one per core.
+    def __init__(
+        self,
+        settings: Settings,
+        threads: int = 0,
+        patience: float = 30,
+        seconds: float | None = None,
+    ) -> None:
+        """`threads` per network run, 0 for one per core; `seconds` bound a read from S3.
 
         Where the model was not available it is asked for again, by the first request after
         `patience` seconds.
         """
         self._settings, self._threads, self._patience = settings, threads, patience
+        self._seconds = seconds
         self._executor = ThreadPoolExecutor(1, "model")
         self._attempt = self._executor.submit(self._open)
         self._failed_at = 0.0
@@ -59,7 +66,7 @@ class Loader:
         settings = self._settings
         started = time.perf_counter()
         try:
-            files = store.load(settings.model_uri)
+            files = store.load(settings.model_uri, self._seconds)
             loaded = time.perf_counter()
             # Only here: the files are read while others import it, and with it onnxruntime.
             from apparent.pipeline import Pipeline

@@ -1,11 +1,12 @@
 """What one answer cost, handed from the API to whoever reports it."""
 
 from dataclasses import asdict, dataclass
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from starlette.types import Scope
 
-from apparent.results import Faces
+if TYPE_CHECKING:  # a start reads the model from here on, and numpy would come before it
+    from apparent.results import Faces
 
 _KEY: Final = "measurements"
 
@@ -22,7 +23,7 @@ class Measurements:
     total_ms: float
 
     @classmethod
-    def of(cls, faces: Faces) -> Self:
+    def of(cls, faces: "Faces") -> Self:
         """Those of one answer."""
         spent = {f"{step}_ms": round(value, 1) for step, value in faces.timing_ms.items()}
         return cls(model_version=faces.model.version, faces=faces.faces_found, **spent)

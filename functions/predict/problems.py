@@ -12,13 +12,17 @@ from starlette.responses import Response
 from apparent.errors import PhotoError, UnsupportedFormat
 from predict import schemas
 from predict.loader import ModelUnavailable
-from predict.upload import MalformedRequest, NotAnImageType, PhotoTooLarge
+from predict.upload import MalformedRequest, MemoryFull, NotAnImageType, PhotoTooLarge
 
 logger = logging.getLogger("apparent")
 
 
 class Throttled(RuntimeError):
     """More photos wait than are accepted."""
+
+
+class OutOfMemory(RuntimeError):
+    """The memory does not suffice for a photo, at least for now."""
 
 
 class Kind(NamedTuple):
@@ -37,6 +41,8 @@ KINDS: Final[dict[type[Exception], Kind]] = {
     UnsupportedFormat: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Not an image type"),
     PhotoError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Undecodable photo"),
     Throttled: Kind(HTTPStatus.TOO_MANY_REQUESTS, "Throttled"),
+    MemoryFull: Kind(HTTPStatus.TOO_MANY_REQUESTS, "Throttled"),
+    OutOfMemory: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Out of memory"),
     ModelUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Model not available"),
 }
 """The first kind that an error is an instance of counts: subclasses stand before their base."""
@@ -58,6 +64,18 @@ def install(app: FastAPI) -> None:
 
 async def answer(request: Request, error: Exception) -> Response:
     """The problem of an error; one that nobody expected is logged, with its traceback."""
+    if not isinstance(error, HTTPException) and kind_of(error) is UNEXPECTED:
+        # The message may quote what was in the photo; the traceback's lines cannot.
+        logger.error(
+            "failed with %s",
+            type(error).__name__,
+            extra={"method": request.method, "path": request.url.path, "trace": trace(error)},
+        )
+    return problem(error, request.scope.get("state", {}).get("request_id"))
+
+
+def problem(error: Exception, request_id: str | None = None) -> Response:
+    """The response for an error; on AWS Lambda with the id that the logs have."""
     headers: dict[str, str] = {}
     if isinstance(error, HTTPException):
         status = HTTPStatus(error.status_code)
@@ -67,19 +85,13 @@ async def answer(request: Request, error: Exception) -> Response:
         kind, detail = kind_of(error), str(error)
     if isinstance(error, ModelUnavailable):
         headers["Retry-After"] = str(error.retry_after)
-    elif isinstance(error, Throttled):
+    elif isinstance(error, (Throttled, MemoryFull, OutOfMemory)):
         headers["Retry-After"] = str(THROTTLED_SECONDS)
     if kind is UNEXPECTED:
-        # The message may quote what was in the photo; the traceback's lines cannot.
-        logger.error(
-            "failed with %s",
-            type(error).__name__,
-            extra={"method": request.method, "path": request.url.path, "trace": trace(error)},
-        )
         detail = "The service failed. The photo was not kept."
-    problem = schemas.Problem.of(kind.status, kind.title, detail)
+    told = schemas.Problem.of(kind.status, kind.title, detail, request_id)
     return JSONResponse(
-        problem.model_dump(), kind.status, headers, media_type="application/problem+json"
+        told.model_dump(), kind.status, headers, media_type="application/problem+json"
     )
 
 

@@ -159,9 +159,15 @@ class Problem(_Schema):
     title: str
     status: int
     detail: str = Field(description="What was wrong with this request, and what to do.")
+    instance: str | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="On AWS: the request's id, which the header x-request-id and the logs have.",
+    )
 
     @classmethod
-    def of(cls, status: int, title: str, detail: str) -> Self:
+    def of(cls, status: int, title: str, detail: str, request_id: str | None = None) -> Self:
         """The problem whose kind is told by its title."""
         kind = f"urn:apparent:problem:{title.lower().replace(' ', '-')}"
-        return cls(type=kind, title=title, status=status, detail=detail)
+        instance = f"urn:apparent:request:{request_id}" if request_id else None
+        return cls(type=kind, title=title, status=status, detail=detail, instance=instance)

@@ -24,6 +24,8 @@ class Settings(BaseModel):
     """Photos with more pixels are refused before they are decoded."""
     max_bytes: int = Field(default=6 * 1024 * 1024, gt=0)
     """Larger photos are refused; AWS Lambda takes 6 MB."""
+    origin_secret: str = ""
+    """Where it is set, AWS Lambda answers only events with it, which CloudFront puts there."""
     allowed_origins: tuple[str, ...] = ()
     """Origins of other sites whose pages may call the API, separated by commas; or `*`."""
 

@@ -47,10 +47,11 @@ def photos() -> dict[str, bytes]:
         "4000x3000, 1 face": one.resize((4000, 3000), Image.Resampling.BICUBIC),
         "4000x3000, 8 faces": crowd,
     }
-    return {name: _jpeg(picture) for name, picture in pictures.items()}
+    return {name: jpeg(picture) for name, picture in pictures.items()}
 
 
-def _jpeg(picture: Image.Image) -> bytes:
+def jpeg(picture: Image.Image) -> bytes:
+    """As cameras write one: quality 90."""
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=90)
     return file.getvalue()
@@ -83,14 +84,9 @@ def quantisation(files: store.Bundle, fp32: Path | None, runs: int) -> dict[str,
 
     Without its fp32 original, the int8 graph is compared with itself, its weights as floats.
     """
-    import onnx
-
     from training.release.quantize import dequantize
 
-    if fp32 is None:
-        twin = dequantize(onnx.load_model_from_string(files.estimator)).SerializeToString()
-    else:
-        twin = fp32.read_bytes()
+    twin = dequantize(files.estimator) if fp32 is None else fp32.read_bytes()
     quantised, reference = Estimator(files.estimator, threads=1), Estimator(twin, threads=1)
     size = quantised.chip_size
     chip = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from infra.image import PLATFORMS
+from infra.image import CONTEXT, DOCKERFILE, PLATFORMS
+from scripts.commands.base_image import renew
 from scripts.commands.emulator import MEMORY, TIMEOUT, ContainerError, architecture, emulator
 from scripts.commands.gateway import gateway_app
 from scripts.commands.image import build
-from scripts.commands.serve import SITE, listen
+from scripts.commands.serve import SITE, ListenError, listen
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -32,6 +33,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     builder = commands.add_parser("build", help="build the image; $BASE_IMAGE replaces its base")
     builder.add_argument("--arch", choices=PLATFORMS, default=architecture())
+    commands.add_parser("renew", help="pin the base to what its tag is today, in the Dockerfile")
     runner = commands.add_parser(
         "run", help="page and API, through AWS's emulator; APPARENT_* and AWS_* are passed on"
     )
@@ -52,10 +54,13 @@ def main() -> int:
             return subprocess.run(
                 [sys.executable, "-m", "pytest", *tests], cwd=ROOT, check=False
             ).returncode
+        if args.command == "renew":
+            print(renew(CONTEXT / DOCKERFILE, architecture()))
+            return 0
         build(args.arch if args.command == "build" else architecture())
         if args.command == "run":
             serve(args)
-    except (ContainerError, subprocess.CalledProcessError) as error:
+    except (ContainerError, ListenError, subprocess.CalledProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -8,73 +8,70 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from apparent.errors import ModelError
 from apparent.model import EMBEDDED, store
+from infra.on_device import INDEX, MODEL_PATH, NAME
+from scripts.commands.aws_account import DeployError, account, fitting_concurrency, functions_of
 from scripts.commands.emulator import ContainerError, engine
 
 ROOT: Final = Path(__file__).parents[2]
 INFRA: Final = ROOT / "infra"
 OUT: Final = INFRA / "cdk.out"
 PORTRAIT: Final = ROOT / "site" / "samples" / "grace_hopper.jpg"
-_BOOTSTRAP: Final = "/cdk-bootstrap/hnb659fds/version"
-_ATTEMPTS: Final = 5
+_PAUSES: Final = (1, 2, 4, 8, 16, 32, 0)
+"""Seconds after each attempt: a model that failed to load is asked for again after 30."""
+_MODEL_FOLDER: Final = re.compile(r"(-c|--context=)?model_folder=(?P<folder>.*)")
 
 
-class DeployError(RuntimeError):
-    """It cannot be deployed; the message says what to do."""
-
-
-def cdk_program() -> str:
-    """The pinned CDK command line, installed where it is not yet."""
-    wanted = json.loads((INFRA / "package.json").read_text())["dependencies"]["aws-cdk"]
-    installed = INFRA / "node_modules" / "aws-cdk" / "package.json"
+def cdk_program(infra: Path = INFRA) -> str:
+    """The pinned CDK command line, installed into that folder where it is not yet."""
+    wanted = json.loads((infra / "package.json").read_text())["dependencies"]["aws-cdk"]
+    installed = infra / "node_modules" / "aws-cdk" / "package.json"
     if not installed.exists() or json.loads(installed.read_text())["version"] != wanted:
         quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
         npm = Path(sys.executable).parent / "npm"
-        subprocess.run([npm, "ci", *quiet], cwd=INFRA, stdout=sys.stderr, check=True)
-    return str(INFRA / "node_modules" / ".bin" / "cdk")
+        try:
+            subprocess.run([npm, "ci", *quiet], cwd=infra, stdout=sys.stderr, check=True)
+        except OSError as error:
+            raise DeployError(
+                f"npm cannot be run: {error}. It comes with Node.js: scripts/setup local infra."
+            ) from error
+        except subprocess.CalledProcessError as error:
+            raise DeployError(
+                "npm could not install the CDK's program; what it printed says why. Behind a "
+                "proxy or mirror it needs HTTPS_PROXY or a registry in ~/.npmrc."
+            ) from error
+    return str(infra / "node_modules" / ".bin" / "cdk")
 
 
 def cdk(program: str, command: str, *arguments: str) -> None:
     """Runs it in infra/, with the container program that there is; what it prints is no answer."""
-    environment = {"CDK_DOCKER": engine(), **os.environ} if command == "deploy" else None
+    environment = {"CDK_DISABLE_CLI_TELEMETRY": "true", **os.environ}
+    if command == "deploy":
+        environment.setdefault("CDK_DOCKER", engine())
     call = [program, command, "--no-notices", *arguments]
     # Where `CI` is set, the CDK talks on standard output.
-    run = subprocess.run(call, cwd=INFRA, env=environment, stdout=sys.stderr, check=False)
+    try:
+        run = subprocess.run(call, cwd=INFRA, env=environment, stdout=sys.stderr, check=False)
+    except OSError as error:
+        raise DeployError(
+            f"The CDK's program cannot be run: {error}. Delete infra/node_modules and try again."
+        ) from error
     if run.returncode:
         raise DeployError(f"cdk {command} failed; what it printed last says why.")
-
-
-def account(profile: str | None) -> tuple[boto3.Session, str, str]:
-    """The session, account and region that the credentials belong to, bootstrapped."""
-    try:
-        session = boto3.Session(profile_name=profile, region_name=os.environ.get("AWS_REGION"))
-        region = session.region_name
-        if not region:
-            raise DeployError("No AWS region is chosen. Set AWS_REGION, to us-east-1 for example.")
-        number: str = session.client("sts").get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError) as error:
-        raise DeployError(
-            f"There are no usable AWS credentials: {error}. Log in, or name a profile: --profile."
-        ) from error
-    try:
-        session.client("ssm").get_parameter(Name=_BOOTSTRAP)
-    except ClientError as error:
-        raise DeployError(
-            f"Account {number} is not ready for the CDK in {region}. Once, run "
-            f"infra/node_modules/.bin/cdk bootstrap aws://{number}/{region}"
-        ) from error
-    return session, number, region
 
 
 def smoke(url: str, expected: str) -> str:
@@ -82,45 +79,42 @@ def smoke(url: str, expected: str) -> str:
 
     Raises `DeployError` where the model is not of the version expected, or the answer no face.
     """
-    health = _answer(f"{url}/api/v1/health")
-    version = _answer(f"{url}/api/v1/model")["version"]
-    if health != {"status": "ok"} or version != expected:
+    health = _answer(f"{url}/api/v1/health", "status")
+    version = _answer(f"{url}/api/v1/model", "version")
+    if health != "ok" or version != expected:
         raise DeployError(f"{url} answers model {version}, health {health}; {expected} was sent.")
     photo = urllib.request.Request(  # noqa: S310 -- our own URL
         f"{url}/api/v1/predict", PORTRAIT.read_bytes(), {"Content-Type": "image/jpeg"}
     )
-    faces = _answer(photo)["faces"]
+    faces = _answer(photo, "faces")
     if len(faces) != 1:
         raise DeployError(f"{url} finds {len(faces)} faces in a portrait of one.")
     return f"model {version}, one face of about {faces[0]['age']['years']:.0f}"
 
 
-def _answer(request: str | urllib.request.Request) -> Any:
-    for attempt in range(_ATTEMPTS):  # a name just made may take seconds to be known
+def smoke_page(url: str, expected: str) -> str:
+    """Asks a page that is published alone for the model it hands out; says which.
+
+    Raises `DeployError` where that, or what the page tells of it, is not of the version expected.
+    """
+    told = _answer(f"{url}/{MODEL_PATH}", "version")
+    handed_out = _answer(f"{url}/{NAME}/{INDEX}", "model")["version"]
+    if (told, handed_out) != (expected, expected):
+        raise DeployError(f"{url} has model {handed_out}, tells {told}; {expected} was sent.")
+    return f"model {expected}, on visitors' devices"
+
+
+def _answer(request: str | urllib.request.Request, field: str) -> Any:
+    """What the JSON of a running service has in that field."""
+    for pause in _PAUSES:  # a name just made may take seconds to be known
         try:
             with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
-                return json.load(response)
-        except (OSError, ValueError) as error:
+                return json.load(response)[field]
+        except (OSError, HTTPException, LookupError, TypeError, ValueError) as error:
             problem = error
-        time.sleep(2**attempt)
+        time.sleep(pause)
     address = request if isinstance(request, str) else request.full_url
-    raise DeployError(f"{address} does not answer as it should: {problem}.")
-
-
-def functions_of(session: boto3.Session, stack: str) -> list[str]:
-    """The names of a stack's Lambda functions, the CDK's own included."""
-    pages = session.client("cloudformation").get_paginator("list_stack_resources")
-    try:
-        return [
-            resource["PhysicalResourceId"]
-            for page in pages.paginate(StackName=stack)
-            for resource in page["StackResourceSummaries"]
-            if resource["ResourceType"] == "AWS::Lambda::Function"
-        ]
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationError":  # of a stack that does not exist
-            raise
-        return []
+    raise DeployError(f"{address} does not answer as it should: {problem!r}.")
 
 
 def remove_logs(session: boto3.Session, functions: list[str]) -> None:
@@ -131,11 +125,21 @@ def remove_logs(session: boto3.Session, functions: list[str]) -> None:
             logs.delete_log_group(logGroupName=f"/aws/lambda/{function}")
 
 
+def absolute(arguments: list[str]) -> list[str]:
+    """With the model's folder as the CDK, which runs in another folder, finds it."""
+
+    def whole(argument: str) -> str:
+        if (named := _MODEL_FOLDER.fullmatch(argument)) is None:
+            return argument
+        return argument[: named.start("folder")] + str(Path(named["folder"]).resolve())
+
+    return [whole(argument) for argument in arguments]
+
+
 def _model_version(arguments: list[str]) -> str:
     """Of the folder that the context names, or of the embedded one."""
-    named = [a.partition("=")[2] for a in arguments if a.startswith("model_folder=")]
-    folder = Path(named[-1]) if named else EMBEDDED
-    return store.manifest_of(folder).version
+    named = [found["folder"] for a in arguments if (found := _MODEL_FOLDER.fullmatch(a))]
+    return store.manifest_of(Path(named[-1]) if named else EMBEDDED).version
 
 
 def _stack() -> str:
@@ -146,10 +150,12 @@ def _stack() -> str:
 
 def deploy(program: str, profile: str | None, arguments: list[str]) -> None:
     """Synthesises, deploys, tries the live service, prints its addresses."""
-    _, number, region = account(profile)
+    session, number, region = account(profile)
     cdk(program, "synth", "--quiet", *arguments)
     template = json.loads((OUT / f"{_stack()}.template.json").read_text())
     version = _model_version(arguments)
+    chosen = any("reserved_concurrency=" in argument for argument in arguments)
+    arguments = [*arguments, *fitting_concurrency(session, _stack(), template, chosen)]
     print(
         f"Deploying stack {_stack()} to account {number} in {region}: model {version}, "
         f"{len(template['Resources'])} resources. scripts/deploy --destroy removes it."
@@ -159,14 +165,29 @@ def deploy(program: str, profile: str | None, arguments: list[str]) -> None:
         approved = ["--require-approval=never", f"--outputs-file={outputs}"]
         cdk(program, "deploy", *approved, *arguments)
         values = json.loads(outputs.read_text())[_stack()]
+    works = smoke if "ModelUri" in values else smoke_page
     for name in ("ApiUrl", "SiteUrl"):
-        print(f"{name:8} {values[name]}  ({smoke(values[name], version)})")
+        if name in values:
+            print(f"{name:8} {values[name]}  ({works(values[name], version)})")
 
 
-def destroy(program: str, profile: str | None, arguments: list[str]) -> None:
-    """Removes the stack and the logs of its functions."""
-    session, _, _ = account(profile)
+def confirmed(stack: str, number: str, region: str) -> bool:
+    """Whether who runs this types the stack's name."""
+    if not sys.stdin.isatty():
+        raise DeployError(f"Nobody is there to ask. --yes removes stack {stack} without.")
+    print(f"Stack {stack} of account {number} in {region} is removed, with models and logs.")
+    try:
+        return input("Type its name to go on: ").strip() == stack
+    except EOFError:
+        return False
+
+
+def destroy(program: str, profile: str | None, arguments: list[str], *, sure: bool) -> None:
+    """Removes the stack and the logs of its functions; asks before that unless `sure`."""
+    session, number, region = account(profile)
     cdk(program, "synth", "--quiet", *arguments)
+    if not (sure or confirmed(_stack(), number, region)):
+        raise DeployError("Nothing was removed.")
     functions = functions_of(session, _stack())
     cdk(program, "destroy", "--force", *arguments)
     remove_logs(session, functions)
@@ -195,19 +216,28 @@ def main() -> int:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--synth-only", action="store_true", help="write infra/cdk.out; no account")
     what.add_argument("--destroy", action="store_true", help="remove what was deployed")
+    parser.add_argument("--yes", action="store_true", help="destroy without asking")
     parser.add_argument("--profile", help="of ~/.aws/config")
     args, others = parser.parse_known_args()
-    arguments = [*others, *(["--profile", args.profile] if args.profile else [])]
+    arguments = absolute([*others, *(["--profile", args.profile] if args.profile else [])])
     try:
         program = cdk_program()
         if args.synth_only:
             cdk(program, "synth", "--quiet", *arguments)
             print(f"infra/cdk.out/{_stack()}.template.json")
+        elif args.destroy:
+            destroy(program, args.profile, arguments, sure=args.yes)
         else:
-            (destroy if args.destroy else deploy)(program, args.profile, arguments)
-    except (DeployError, ContainerError, subprocess.CalledProcessError) as error:
+            deploy(program, args.profile, arguments)
+    except (DeployError, ContainerError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except (BotoCoreError, ClientError) as error:
+        print(f"error: AWS did not do what was asked of it: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("error: interrupted. What AWS was asked to do goes on there.", file=sys.stderr)
+        return 130
     return 0
 
 

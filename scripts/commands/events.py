@@ -49,3 +49,19 @@ def http_event(
         "isBase64Encoded": bool(body),
     }
     return event | ({"body": base64.b64encode(body).decode()} if body else {})
+
+
+def asgi_scope(method: str, path: str, content_type: str) -> dict[str, Any]:
+    """The same for an application in this process: a request's ASGI scope, of one header."""
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"content-type", content_type.encode("latin-1"))],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+    }

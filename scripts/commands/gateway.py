@@ -7,6 +7,7 @@ wait for each other here, and what Lambda would refuse is refused.
 import base64
 import http.client
 import json
+import logging
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -20,9 +21,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from predict.schemas import Problem
-from predict.upload import PhotoTooLarge, body_of
+from predict.upload import BrokenOff, PhotoTooLarge, body_of
 from scripts.commands.events import http_event
 from scripts.commands.serve import Site
+
+logger = logging.getLogger("apparent.gateway")
 
 MAX_EVENT: Final = 6 * 1024 * 1024
 """Bytes of JSON that Lambda takes."""
@@ -52,25 +55,24 @@ class Gateway:
         self._admission = anyio.Semaphore(1 + MAX_WAITING)
 
     async def answer(self, request: Request) -> Response:
-        """The function's answer, or a problem."""
+        """The function's answer, or what API Gateway says in its place."""
         try:
             body = await body_of(request, MAX_BODY, MAX_BODY)
             event = json.dumps(event_of(request, body)).encode()
             if len(event) > MAX_EVENT:
                 raise PhotoTooLarge("The request has more headers than AWS Lambda takes.")
             self._admission.acquire_nowait()
+        except BrokenOff as error:
+            return _problem(HTTPStatus.BAD_REQUEST, "Malformed request", str(error))
         except PhotoTooLarge as error:
-            return _problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Photo too large", str(error))
+            return _instead(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error, "Request Too Long")
         except anyio.WouldBlock:
-            return _problem(
-                HTTPStatus.TOO_MANY_REQUESTS, "Throttled", "Too many photos are waiting. Try later."
-            )
+            full = FunctionFailed("Too many photos wait: on AWS, more than functions are reserved.")
+            return _instead(HTTPStatus.SERVICE_UNAVAILABLE, full)
         try:
             result = await anyio.to_thread.run_sync(self._invoke, event, limiter=self._turn)
-        except FunctionTimedOut as error:
-            return _problem(HTTPStatus.GATEWAY_TIMEOUT, "Timed out", str(error))
-        except FunctionFailed as error:
-            return _problem(HTTPStatus.BAD_GATEWAY, "Function failed", str(error))
+        except (FunctionTimedOut, FunctionFailed) as error:
+            return _instead(HTTPStatus.INTERNAL_SERVER_ERROR, error)
         finally:
             self._admission.release()
         text = result.get("body") or ""
@@ -127,3 +129,14 @@ def gateway_app(emulator: str, timeout: float, site: Path) -> Starlette:
 def _problem(status: HTTPStatus, title: str, detail: str) -> Response:
     problem = Problem.of(status, title, detail)
     return JSONResponse(problem.model_dump(), status, media_type="application/problem+json")
+
+
+def _instead(status: HTTPStatus, reason: Exception, message: str | None = None) -> Response:
+    """As AWS answers where the function does not, without saying why; the log says it here.
+
+    413: github.com/koki-develop/lgtm-generator/issues/10 (a REST API's words). 500 for a function
+    that failed or took too long: github.com/denoland/deno_registry2/issues/87. 503 where no more
+    may run at once: documented as 500 or 503, as infra/AWS.md has it.
+    """
+    logger.warning("%d: %s", status, reason)
+    return JSONResponse({"message": message or status.phrase}, status)

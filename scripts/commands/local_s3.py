@@ -2,23 +2,29 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 from scripts.commands.emulator import free_port
 
 
 @contextmanager
-def local_s3() -> Iterator[dict[str, str]]:
-    """The environment variables by which AWS's clients find it, while it runs."""
+def local_s3(*options: str) -> Iterator[dict[str, str]]:
+    """The environment variables by which AWS's clients find it, while it runs.
+
+    `options` are more of moto's, by which it speaks TLS, for example.
+    """
     port = free_port()
     command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1"]
     with subprocess.Popen(
-        [*command, "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [*command, "-p", str(port), *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
-        for line in process.stderr or ():
-            if "Running on" in line:
-                break
+        wait_until_running(process.stderr)
         try:
             yield {
                 "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
@@ -28,3 +34,15 @@ def local_s3() -> Iterator[dict[str, str]]:
             }
         finally:
             process.terminate()
+
+
+def wait_until_running(log: IO[str] | None) -> threading.Thread:
+    """Reads a server's log until it runs, and on in a thread: it logs every request, and where
+    nobody reads the pipe it fills, and the server waits for ever. The thread ends with the log.
+    """
+    lines = iter(log or ())
+    if not any("Running on" in line for line in lines):
+        raise RuntimeError("The server ended at once; is it installed? scripts/setup test")
+    reader = threading.Thread(target=lambda: [None for _ in lines], daemon=True)
+    reader.start()
+    return reader

@@ -6,15 +6,20 @@ import json
 import os
 import socket
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.responses import Response
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
+from infra import on_device
 from predict.app import create_app
 from predict.settings import SettingsError, from_environment
 
@@ -33,21 +38,43 @@ class Site(StaticFiles):
         return response
 
 
+def address(host: str, port: int) -> str:
+    """What a browser opens; IPv6 stands in brackets there."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+class ListenError(RuntimeError):
+    """The host or port cannot be served on; the message says why."""
+
+
 class AnnouncingServer(uvicorn.Server):
     """Says where it listens, once it does."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As the parent class, which exits where the port is taken."""
+        """As the parent class."""
         await super().startup(sockets)
         host, port = self.servers[0].sockets[0].getsockname()[:2]
-        print(f"Apparent: http://{host}:{port}/  (Ctrl-C ends it)", flush=True)
+        print(f"Apparent: {address(host, port)}  (Ctrl-C ends it)", flush=True)
 
 
 def listen(app: ASGIApp, host: str, port: int) -> None:
-    """Serves an application until it is interrupted."""
-    config = uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False)
+    """Serves an application until it is interrupted; raises `ListenError`."""
+    config = uvicorn.Config(app, log_level="warning", server_header=False)
+    opened = _socket(host, port)
     with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn after it shut down
-        AnnouncingServer(config).run()
+        AnnouncingServer(config).run(sockets=[opened])
+
+
+def _socket(host: str, port: int) -> socket.socket:
+    try:
+        family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        why = str(getattr(error, "strerror", None) or error).partition(" (while")[0].rstrip(".")
+        raise ListenError(
+            f"{address(host, port)} cannot be served on: {why}. Choose another --port (0 is any "
+            "free one, 65535 the last) or --host."
+        ) from error
 
 
 def local_app() -> FastAPI:
@@ -57,18 +84,30 @@ def local_app() -> FastAPI:
     return app
 
 
+@contextlib.contextmanager
+def page_alone() -> Iterator[ASGIApp]:
+    """The page as it is published without a service: `scripts/deploy -c service=false`."""
+    with tempfile.TemporaryDirectory() as folder:
+        on_device.write_page_alone(Path(folder))
+        model = Mount(f"/{on_device.NAME}", Site(directory=on_device.FOLDER))
+        yield Starlette(routes=[model, Mount("/", Site(directory=folder, html=True))])
+
+
 def main() -> int:
     """Serves until interrupted."""
     parser = argparse.ArgumentParser(prog="scripts/serve", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument(
+        "--no-service", action="store_true", help="the page alone, which answers on its own"
+    )
     args = parser.parse_args()
     try:
-        app = local_app()
-    except SettingsError as error:
+        with page_alone() if args.no_service else contextlib.nullcontext(local_app()) as app:
+            listen(app, args.host, args.port)
+    except (SettingsError, ListenError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    listen(app, args.host, args.port)
     return 0
 
 

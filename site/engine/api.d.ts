@@ -387,6 +387,11 @@ export interface operations {
                          * @description What was wrong with this request, and what to do.
                          */
                         detail: string;
+                        /**
+                         * Instance
+                         * @description On AWS: the request's id, which the header x-request-id and the logs have.
+                         */
+                        instance?: string | null;
                     };
                 };
             };
@@ -411,6 +416,11 @@ export interface operations {
                          * @description What was wrong with this request, and what to do.
                          */
                         detail: string;
+                        /**
+                         * Instance
+                         * @description On AWS: the request's id, which the header x-request-id and the logs have.
+                         */
+                        instance?: string | null;
                     };
                 };
             };
@@ -435,6 +445,11 @@ export interface operations {
                          * @description What was wrong with this request, and what to do.
                          */
                         detail: string;
+                        /**
+                         * Instance
+                         * @description On AWS: the request's id, which the header x-request-id and the logs have.
+                         */
+                        instance?: string | null;
                     };
                 };
             };
@@ -459,6 +474,11 @@ export interface operations {
                          * @description What was wrong with this request, and what to do.
                          */
                         detail: string;
+                        /**
+                         * Instance
+                         * @description On AWS: the request's id, which the header x-request-id and the logs have.
+                         */
+                        instance?: string | null;
                     };
                 };
             };
@@ -483,6 +503,11 @@ export interface operations {
                          * @description What was wrong with this request, and what to do.
                          */
                         detail: string;
+                        /**
+                         * Instance
+                         * @description On AWS: the request's id, which the header x-request-id and the logs have.
+                         */
+                        instance?: string | null;
                     };
                 };
             };
@@ -507,6 +532,11 @@ export interface operations {
                          * @description What was wrong with this request, and what to do.
                          */
                         detail: string;
+                        /**
+                         * Instance
+                         * @description On AWS: the request's id, which the header x-request-id and the logs have.
+                         */
+                        instance?: string | null;
                     };
                 };
             };
@@ -571,6 +601,11 @@ export interface operations {
                          * @description What was wrong with this request, and what to do.
                          */
                         detail: string;
+                        /**
+                         * Instance
+                         * @description On AWS: the request's id, which the header x-request-id and the logs have.
+                         */
+                        instance?: string | null;
                     };
                 };
             };

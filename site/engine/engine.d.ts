@@ -1,4 +1,4 @@
-// What answers photos. There is one engine so far, remote.js: the HTTP API.
+// What answers photos: remote.js, the HTTP API, or local.js, this device.
 import type { components } from "./api.d.ts";
 
 type Schemas = components["schemas"];
@@ -12,9 +12,10 @@ export type ModelDescription = Schemas["ModelDescription"];
 
 export interface Engine {
   /**
-   * @param photo an image file, upright, small enough to send
+   * @param photo an image file; small enough to send, if it is sent
    * @param signal aborted once the prediction is no longer wanted
+   * @param sending told which share of the photo was sent, 0 to 1
    * @throws PhotoError, and the reason that `signal` was aborted with
    */
-  predict(photo: Blob, signal: AbortSignal): Promise<Prediction>;
+  predict(photo: Blob, signal: AbortSignal, sending: (share: number) => void): Promise<Prediction>;
 }

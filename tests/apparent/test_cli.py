@@ -17,16 +17,17 @@ def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[s
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
-def test_a_folder_is_answered_photo_by_photo_and_text_in_it_is_reported() -> None:
-    result = run("site/samples", "--format", "json", cwd=str(ROOT))
+def test_a_folder_is_answered_photo_by_photo_and_text_in_it_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "in" / ".hidden").mkdir(parents=True)
+    for name in ("in/b.jpg", "in/a.jpg", "in/.c.jpg", "in/.hidden/d.jpg"):
+        shutil.copy(SAMPLES / "grace_hopper.jpg", tmp_path / name)
+    (tmp_path / "in" / "SOURCES.txt").write_text("Who took them.")
+    result = run("in", "--format", "json", cwd=str(tmp_path))
     assert result.returncode == 1
     photos = json.loads(result.stdout)
-    assert [photo["file"] for photo in photos] == [
-        "site/samples/eileen_collins.jpg",
-        "site/samples/grace_hopper.jpg",
-    ]
+    assert [photo["file"] for photo in photos] == ["in/a.jpg", "in/b.jpg"]
     assert [len(photo["faces"]) for photo in photos] == [1, 1]
-    assert "skipped site/samples/SOURCES.txt: The file is not an image" in result.stderr
+    assert "skipped in/SOURCES.txt: The file is not an image" in result.stderr
 
 
 def test_photos_alone_exit_0_from_any_folder(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def test_code_and_weights_have_each_their_licence(run: Run) -> None:
     told = run("python", "-c", program)
     assert "MIT AND LicenseRef-Apparent-Weights" in told
     assert "LICENSE-WEIGHTS" in told
+    assert "LICENSE-DETECTOR" in told
 
 
 def test_importing_the_library_costs_nothing_until_it_is_used() -> None:

@@ -109,6 +109,11 @@ def test_a_jpeg_is_decoded_no_finer_than_asked_for(
     assert photo.pixels(long_side).shape == shape
 
 
+def test_a_jpeg_of_few_rows_is_decoded_at_a_reduced_scale_too() -> None:
+    photo = Photo(encoded(Image.new("RGB", (9000, 3), "red"), "JPEG"), 100_000)
+    assert photo.pixels(640).shape[1] >= 640
+
+
 def test_pixels_are_decoded_again_only_where_finer_ones_are_asked_for(collins: bytes) -> None:
     photo = Photo(collins, LIMIT)
     coarse = photo.pixels(100)

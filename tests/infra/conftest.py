@@ -1,5 +1,6 @@
 """The stack as CloudFormation gets it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -10,15 +11,17 @@ from cdk_nag import AwsSolutionsChecks
 from infra.nag import acknowledge
 from infra.settings import from_context
 from infra.stack import ApparentStack
+from tests.conftest import ROOT
 
-HERE = Environment(account="123456789012", region="us-east-1")
+ACCOUNT = "123456789012"
+_CDK = json.loads((ROOT / "infra" / "cdk.json").read_text())["context"]
 
 
-def template(**context: Any) -> Template:
+def template(region: str = "us-east-1", **context: Any) -> Template:
     """Synthesised with these context values, and checked by cdk-nag as `infra.app` does it."""
-    app = App(context=context)
+    app = App(context=_CDK | context)
     settings = from_context(app)
-    stack = ApparentStack(app, settings, env=HERE)
+    stack = ApparentStack(app, settings, env=Environment(account=ACCOUNT, region=region))
     acknowledge(stack, settings)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
@@ -39,7 +42,10 @@ def rich() -> Template:
         provisioned_concurrency="2",
         domain="faces.example.org",
         certificate_arn="arn:aws:acm:us-east-1:123456789012:certificate/1",
-        waf_requests="300",
+        waf_requests="500",
+        canary_minutes="15",
+        tracing="true",
+        direct="true",
         alarm_email="someone@example.org",
         keep_models="true",
         reserved_concurrency="20",

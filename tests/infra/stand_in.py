@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.commands.emulator import IMAGE, engine, free_port, runtime_emulator
+from scripts.commands.local_s3 import wait_until_running
 
 PACKAGES = ("ministack==1.5.33", "docker==7.2.0")
 """Not with the other packages: they want another botocore."""
@@ -42,7 +43,8 @@ _DOCKERFILE = f"""
 FROM {IMAGE}
 COPY aws-lambda-rie forward.py /
 ENTRYPOINT ["/bin/sh", "-c", "/opt/venv/bin/python /forward.py {_INSIDE} /run/aws/socket & \\
-exec /aws-lambda-rie /opt/venv/bin/python -m awslambdaric predict.handler.handler"]
+exec /aws-lambda-rie /opt/venv/bin/python -m awslambdaric $0"]
+CMD ["predict.handler.handler"]
 """
 
 
@@ -91,10 +93,7 @@ def stand_in(folder: Path) -> Iterator[StandIn]:
             text=True,
         ) as process,
     ):
-        lines = iter(process.stdout or ())
-        next(line for line in lines if "Running on" in line)
-        drain = threading.Thread(target=lambda: [None for _ in lines], daemon=True)
-        drain.start()
+        reader = wait_until_running(process.stdout)
         try:
             yield StandIn(
                 {
@@ -109,7 +108,7 @@ def stand_in(folder: Path) -> Iterator[StandIn]:
         finally:
             process.terminate()  # which ends its containers
             process.wait(timeout=60)
-            drain.join()
+            reader.join()
 
 
 @contextmanager

@@ -108,7 +108,8 @@ def test_a_failure_is_logged_as_a_json_line_without_what_it_was_about(
     """As infra's alarm looks for it: `$.level = ERROR`."""
     from predict.telemetry import Telemetry, logger
 
-    app = Telemetry(create_app(Settings(), failing(RuntimeError("34.2 years"))))
+    failing_app = create_app(Settings(), failing(RuntimeError("34.2 years")))
+    app = Telemetry(failing_app, ["/api/v1/predict"])
     with TestClient(app, raise_server_exceptions=False) as client:
         response = post(client, collins)
     assert "34.2" not in problem(response, 500)["detail"]

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +34,15 @@ def answer() -> Ask:
         return response["statusCode"], response["headers"], json.loads(response["body"])
 
     return ask
+
+
+def test_a_start_reads_the_model_before_it_imports_what_runs_it() -> None:
+    program = (
+        "import sys, predict.loader, predict.settings, predict.telemetry;"
+        "print({'PIL', 'fastapi', 'mangum', 'numpy', 'onnxruntime'} & sys.modules.keys())"
+    )
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 def test_a_raw_photo_is_answered(answer: Ask, collins: bytes) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import pty
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,16 +10,18 @@ import boto3
 import pytest
 
 from apparent.model import EMBEDDED, store
+from scripts.commands.aws_account import DeployError, functions_of
 from scripts.commands.deploy import (
     INFRA,
     OUT,
-    DeployError,
+    absolute,
     cdk_program,
-    functions_of,
+    confirmed,
     remove_logs,
     smoke,
+    smoke_page,
 )
-from tests.conftest import ROOT
+from tests.conftest import ROOT, running
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -50,8 +53,12 @@ def test_nothing_for_developers_is_uploaded_with_the_page(template: Path) -> Non
     files = json.loads((OUT / template.name.replace("template", "assets")).read_text())["files"]
     folders = [OUT / file["source"]["path"] for file in files.values()]
     (page,) = [folder for folder in folders if (folder / "index.html").exists()]
-    kinds = {"".join(path.suffixes) for path in page.rglob("*") if path.is_file()}
-    assert kinds == {".html", ".js", ".css", ".jpg", ".svg", ".txt"}
+    paths = [path.relative_to(page) for path in page.rglob("*") if path.is_file()]
+    assert [path for path in paths if path.suffix == ".json"] == [Path("samples/example.json")]
+    kinds = {"".join(path.suffixes) for path in paths}
+    assert kinds == {".html", ".js", ".css", ".jpg", ".json", ".svg", ".txt", ".webmanifest"}
+    (model,) = [folder for folder in folders if (folder / "bundle.json").exists()]
+    assert {path.suffix for path in model.iterdir()} == {".gz", ".json", ".mjs"}
 
 
 @pytest.mark.parametrize("template", ["true"], indirect=True)
@@ -63,6 +70,34 @@ def test_it_differs_from_itself_in_nothing(template: Path) -> None:
 
     assert not differs("someone@example.org")
     assert differs("somebody.else@example.org")
+
+
+def test_a_relative_folder_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for before, after in (
+        (["-c", "model_folder=new"], ["-c", f"model_folder={tmp_path / 'new'}"]),
+        (["--context=model_folder=new"], [f"--context=model_folder={tmp_path / 'new'}"]),
+        (["-cmodel_folder=/new", "-c", "stack=new"], ["-cmodel_folder=/new", "-c", "stack=new"]),
+    ):
+        assert absolute(before) == after
+
+
+def test_nothing_is_destroyed_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DeployError, match="--yes removes stack Apparent"):
+        confirmed("Apparent", "123456789012", "us-east-1")
+    main, terminal = pty.openpty()
+    with os.fdopen(terminal) as keyboard:
+        monkeypatch.setattr("sys.stdin", keyboard)
+        for typed, meant in ((b"y\n", False), (b"Apparent-dev\n", False), (b"Apparent\n", True)):
+            os.write(main, typed)
+            assert confirmed("Apparent", "123456789012", "us-east-1") is meant
+    os.close(main)
+
+
+def test_an_unknown_setting_is_refused_with_the_one_that_is_meant() -> None:
+    result = run("--synth-only", "-c", "reserved_concurency=2")
+    assert result.returncode == 1
+    assert "Is reserved_concurrency meant?" in result.stderr
 
 
 def test_a_wrong_setting_ends_it_with_a_sentence() -> None:
@@ -88,6 +123,14 @@ def test_a_running_service_is_tried_out(server: str) -> None:
 def test_another_model_than_the_one_sent_is_noticed(server: str) -> None:
     with pytest.raises(DeployError, match="0123456789ab was sent"):
         smoke(server, "0123456789ab")
+
+
+def test_a_page_published_alone_is_tried_out() -> None:
+    version = store.manifest_of(EMBEDDED).version
+    with running(["serve", "--no-service", "--port", "0"]) as address:
+        assert smoke_page(address, version) == f"model {version}, on visitors' devices"
+        with pytest.raises(DeployError, match="0123456789ab was sent"):
+            smoke_page(address, "0123456789ab")
 
 
 def test_logs_of_another_stack_stay(s3: Any) -> None:

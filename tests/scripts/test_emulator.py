@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.commands.base_image import provide_base
 from scripts.commands.emulator import ContainerError, architecture, engine
-from scripts.commands.image import provide_base
 
 Install = Callable[[str, str], None]
 

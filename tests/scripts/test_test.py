@@ -48,12 +48,15 @@ def test_a_style_rule_installs_nothing_anew(tmp_path: Path) -> None:
     """Set-up of a copy whose groups are installed, but whose ruff rules are others."""
     project = tmp_path / "project"
     for name in ("scripts/setup", "scripts/locks/local.txt", "functions/predict/requirements.txt",
-                 "pyproject.toml"):  # fmt: skip
+                 "functions/apparent/model/embedded/manifest.json", "infra/on_device.py",
+                 "site/index.html", "pyproject.toml"):  # fmt: skip
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_bytes((ROOT / name).read_bytes())
     detector = project / "functions/apparent/model/embedded/face_detector.onnx"
-    detector.parent.mkdir(parents=True)
     detector.touch()
+    on_device = project / "site/on-device/bundle.json"
+    on_device.parent.mkdir()
+    on_device.touch()
     python = project / ".venv/bin/python"
     python.parent.mkdir(parents=True)
     python.write_text("#!/bin/sh\n")  # in place of pip, which would install
@@ -73,3 +76,6 @@ def test_a_style_rule_installs_nothing_anew(tmp_path: Path) -> None:
     assert set_up() == "setup: installing group local\n"
     settings.write_text(settings.read_text().replace('name = "apparent"', 'name = "other"'))
     assert set_up().startswith("setup: installing the library")
+    (project / "site/index.html").write_text("changed")
+    assert set_up().startswith("setup: putting the model where the page can take it")
+    assert set_up() == ""

@@ -72,6 +72,8 @@ def address(request: pytest.FixtureRequest) -> str:
 
 
 Opener = Callable[..., Page]
+NOT_OURS = ("Failed to load resource", "failed to asynchronously prepare wasm", "Aborted(")
+"""What the browser says of a refused request, and onnxruntime of a damaged file."""
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Opener]:
     contexts: list[BrowserContext] = []
 
     def listen(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+        if message.type in ("error", "warning") and not any(s in message.text for s in NOT_OURS):
             complaints.append(message.text)
 
     def open_page(path: str = "/", **options: Any) -> Page:
@@ -97,6 +99,9 @@ def open_page(browser: Browser, address: str) -> Iterator[Opener]:
         page.on("console", listen)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
+        page.on(
+            "filechooser", lambda _: None
+        )  # intercepted from now on, not only once one is awaited
         page.goto(address + path, wait_until="networkidle")
         return page
 
@@ -169,8 +174,8 @@ def place(element: Locator) -> tuple[float, float, float, float]:
 
 def middle(page: Page) -> tuple[float, float]:
     """Of the first box, as shares of the photo's width and height."""
-    left, top, width, height = place(page.locator(".picture").first)
-    x, y, wide, high = place(page.locator(".boxes button").first)
+    left, top, width, height = place(page.locator(".photo .picture").first)
+    x, y, wide, high = place(page.locator(".photo .boxes button").first)
     return (x + wide / 2 - left) / width, (y + high / 2 - top) / height
 
 

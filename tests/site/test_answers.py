@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -27,12 +28,12 @@ def square(tmp_path: Path) -> Path:
 
 def test_the_boxes_scale_with_the_photo(page: Page, crowd: Path) -> None:
     choose(page, crowd)
-    boxes = page.locator(".boxes button")
+    boxes = page.locator(".photo .boxes button")
     expect(boxes).to_have_count(8)
-    expect(page.locator(".face")).to_have_count(8)
+    expect(page.locator(".photo .face")).to_have_count(8)
 
     def relative() -> list[float]:
-        left, top, width, height = place(page.locator(".picture"))
+        left, top, width, height = place(page.locator(".photo .picture"))
         x, y, wide, high = place(boxes.nth(3))
         return [(x - left) / width, (y - top) / height, wide / width, high / height]
 
@@ -47,7 +48,7 @@ def test_pointing_at_a_box_or_its_card_shows_both(page: Page, square: Path) -> N
     second = {"x": 350, "y": 100, "width": 100, "height": 120}
     answering(page, answer(face(), face(box=second)))
     choose(page, square)
-    box, card = page.locator(".boxes button").nth(1), page.locator(".face").nth(1)
+    box, card = page.locator(".photo .boxes button").nth(1), page.locator(".photo .face").nth(1)
     for one, other in [(box, card), (card, box)]:
         one.hover()
         expect(other).to_contain_class("highlighted")
@@ -58,15 +59,57 @@ def test_pointing_at_a_box_or_its_card_shows_both(page: Page, square: Path) -> N
     page.keyboard.press("Enter")
     expect(card).to_be_focused()
     expect(box).to_contain_class("highlighted")
-    expect(page.locator(".face").first).not_to_contain_class("highlighted")
+    expect(page.locator(".photo .face").first).not_to_contain_class("highlighted")
+    page.get_by_role("button", name="Show face 2 in the photo").press("Enter")
+    expect(box).to_be_focused()
+    expect(card).to_contain_class("highlighted")
+
+
+@on_server
+def test_faces_are_numbered_as_one_reads_on_photo_and_cards_and_in_files(
+    page: Page, square: Path
+) -> None:
+    def at(x: int, y: int, years: float) -> dict[str, Any]:
+        box = {"x": x, "y": y, "width": 80, "height": 90}
+        return face(box=box, age={"years": years, "low": 20, "high": 60, "coverage": 0.9})
+
+    answering(
+        page, answer(at(50, 300, 43.0), at(400, 40, 32.0), at(300, 310, 54.0), at(20, 60, 21.0))
+    )
+    choose(page, square)
+    ages = ["21", "32", "43", "54"]
+    expect(page.locator(".photo .face .age strong")).to_have_text(ages)
+    expect(page.locator(".photo .face .number")).to_have_text(["1", "2", "3", "4"])
+    expect(page.locator(".photo .boxes button")).to_have_text(
+        [f"{age}{number}" for number, age in enumerate(ages, start=1)]
+    )
+    _, data = saved(page, "CSV")
+    rows = csv.DictReader(io.StringIO(data.decode()))
+    assert [(row["face"], row["years"]) for row in rows] == list(zip("1234", ages, strict=True))
+
+
+@on_server
+def test_one_face_is_large_and_four_are_a_grid(page: Page, square: Path) -> None:
+    sizes = []
+    for count in (1, 4):
+        answering(page, answer(*[face()] * count))
+        choose(page, square)
+        photo = page.locator(".photo").first
+        expect(photo.locator(".face")).to_have_count(count)
+        number = photo.locator(".age strong").first
+        sizes.append(number.evaluate("it => parseFloat(getComputedStyle(it).fontSize)"))
+    assert sizes[0] > 60
+    assert sizes[1] < 30
+    (left, top, *_), (right, beside, *_) = (place(photo.locator(".face").nth(i)) for i in (0, 1))
+    assert (top, left < right) == (beside, True)
 
 
 @on_server
 def test_the_interval_is_drawn_to_scale(page: Page, square: Path) -> None:
     answering(page, answer(face()))
     choose(page, square)
-    left, _, width, _ = place(page.locator(".scale"))
-    x, _, wide, _ = place(page.locator(".interval"))
+    left, _, width, _ = place(page.locator(".photo .scale"))
+    x, _, wide, _ = place(page.locator(".photo .interval"))
     assert (x - left) / width == pytest.approx(0.27, abs=0.01)
     assert wide / width == pytest.approx(0.15, abs=0.01)
 
@@ -76,22 +119,41 @@ def test_words_are_of_impressions(page: Page, square: Path) -> None:
     unsure = {"label": "uncertain", "probability": 0.6}
     answering(page, answer(face(), face(gender=unsure)))
     choose(page, square)
-    expect(page.locator(".age").first).to_have_text("looks about 34 (27 to 42)")
-    expect(page.locator(".gender")).to_have_text(
-        ["perceived as female (98%)", "perceived gender: not sure"]
+    expect(page.locator(".photo .age").first).to_have_text("looks about 34")
+    expect(page.locator(".photo .sentence").first).to_have_text(
+        "For 9 in 10 such faces the age people see lies between 27 and 42."
     )
-    expect(page.locator(".hints li")).to_have_count(0)
+    expect(page.locator(".photo .gender")).to_have_text(
+        ["perceived female, 98%", "perceived gender: unclear"]
+    )
+    expect(page.locator(".photo .hints li")).to_have_count(0)
     expect(page.get_by_role("button", name="Face 1: looks about 34 (27 to 42)")).to_be_visible()
+
+
+@on_server
+@pytest.mark.parametrize(
+    ("low", "high", "sentence", "end"),
+    [(82, 100, "is 82 or older.", "100+"), (0, 7, "is 7 or younger.", "7")],
+)
+def test_where_the_scale_ends_the_range_is_open(
+    page: Page, square: Path, low: int, high: int, sentence: str, end: str
+) -> None:
+    answering(
+        page, answer(face(age={"years": low + 5.0, "low": low, "high": high, "coverage": 0.9}))
+    )
+    choose(page, square)
+    expect(page.locator(".photo .sentence")).to_contain_text(f"the age people see {sentence}")
+    expect(page.locator(".photo .high")).to_have_text(end)
 
 
 @on_server
 @pytest.mark.parametrize(
     ("changes", "hint"),
     [
-        ({"box": {"x": 200, "y": 100, "width": 30, "height": 36}}, "Small in the photo"),
+        ({"box": {"x": 200, "y": 100, "width": 30, "height": 36}}, "Small face (30 pixels)"),
         ({"box": {"x": 0, "y": 100, "width": 100, "height": 120}}, "Cut by the edge"),
         ({"detection_score": 0.65}, "Hardly recognised"),
-        ({"age": {"years": 40.0, "low": 12, "high": 70, "coverage": 0.9}}, "Hard to tell"),
+        ({"age": {"years": 40.0, "low": 12, "high": 70, "coverage": 0.9}}, "A wide range"),
         (
             {"landmarks": [{"x": x, "y": y} for x, y in
                            [(225, 150), (250, 150), (255, 170), (230, 195), (250, 195)]]},
@@ -104,15 +166,15 @@ def test_what_makes_an_answer_doubtful_is_said(
 ) -> None:
     answering(page, answer(face(**changes)))
     choose(page, square)
-    expect(page.locator(".hints li")).to_have_count(1)
-    expect(page.locator(".hints li")).to_contain_text(hint)
+    expect(page.locator(".photo .hints li")).to_have_count(1)
+    expect(page.locator(".photo .hints li")).to_contain_text(hint)
 
 
 @on_server
 def test_faces_that_are_not_listed_are_counted(page: Page, square: Path) -> None:
     answering(page, answer(face(), face(), found=40))
     choose(page, square)
-    expect(page.locator(".photo .state")).to_have_text("40 faces; the largest 2 are answered.")
+    expect(page.locator(".photo .state")).to_have_text("40 faces; the largest 2 are shown.")
 
 
 @on_server
@@ -120,7 +182,7 @@ def test_screen_readers_are_told(page: Page, square: Path) -> None:
     answering(page, answer(face()))
     choose(page, square)
     expect(page.get_by_role("status")).to_have_text(
-        "square.png: One face. Face 1: looks about 34 (27 to 42), perceived as female (98%)."
+        "square.png: One face. Face 1: looks about 34 (27 to 42), perceived female, 98%."
     )
 
 
@@ -148,18 +210,41 @@ def test_an_answer_can_be_kept_as_json_csv_and_picture(page: Page, tmp_path: Pat
         ("2", "5", "4", "200"),
     ]
     assert {row["file"] for row in rows} == {"'=cmd,1.png"}  # a spreadsheet must not run it
-    name, data = saved(page, "Photo with boxes")
+    name, data = saved(page, "Save picture")
+    assert name.endswith("cmd,1-apparent.png")
     picture = Image.open(io.BytesIO(data)).convert("RGB")
-    assert picture.size == (512, 512)
-    assert picture.getpixel((200, 160)) != (128, 128, 128)  # the box's left edge
-    assert picture.getpixel((250, 160)) == (128, 128, 128)
+    assert picture.size == (1200, 1288)  # the photo, and below it who says so
+    scale = 1200 / 512
+    assert picture.getpixel((int(200 * scale), int(160 * scale))) != (128, 128, 128)  # an edge
+    assert picture.getpixel((int(250 * scale), int(160 * scale))) == (128, 128, 128)
+    foot = np.asarray(picture)[1200:]
+    assert (foot[:, :300] < 128).any()  # words on white
+    assert foot[0, 600].tolist() == [255, 255, 255]
+
+
+@on_server
+def test_where_the_browser_shares_files_the_picture_can_be_shared(
+    open_page: Opener, square: Path
+) -> None:
+    page = open_page()
+    page.add_init_script(
+        """navigator.canShare = () => true;
+        window.shared = new Promise((done) => {
+          navigator.share = async ({files: [{name, type}]}) => done([name, type]);
+        });"""
+    )
+    page.reload()
+    answering(page, answer(face()))
+    choose(page, square)
+    page.get_by_role("button", name="Share").click()
+    assert page.evaluate("shared") == ["square-apparent.png", "image/png"]
 
 
 @on_server
 def test_all_answers_of_the_visit_can_be_kept_together(page: Page, square: Path) -> None:
     answering(page, answer(face()))
     choose(page, square)
-    expect(page.locator(".stage:visible")).to_have_count(1)
+    expect(page.locator(".photo .stage:visible")).to_have_count(1)
     expect(page.get_by_role("button", name="All as CSV")).to_be_hidden()
     choose(page, square)
     _, data = saved(page, "All as CSV")
@@ -175,14 +260,15 @@ def test_a_csv_has_the_columns_of_the_command_line(page: Page) -> None:
 @on_server
 def test_photos_can_be_taken_off_the_page(page: Page, square: Path) -> None:
     answering(page, answer(face()))
-    choose(page, square, square)
-    expect(page.locator(".stage:visible")).to_have_count(2)
+    choose(page, square, square, square)
+    expect(page.locator(".photo > footer:visible")).to_have_count(3)
     page.get_by_role("button", name="Remove square.png").first.click()
-    expect(page.locator(".photo")).to_have_count(1)
+    expect(page.locator(".photo")).to_have_count(2)
     expect(page.get_by_role("heading", name="Photos of this visit")).to_be_focused()
     page.get_by_role("button", name="Remove all").click()
     expect(page.get_by_role("heading", name="Photos of this visit")).to_be_hidden()
     expect(page.locator("#image")).to_be_focused()
+    expect(page.locator("#example")).to_be_visible()  # the page is as it was
 
 
 def test_the_page_says_how_far_to_trust_the_model(page: Page, address: str) -> None:

@@ -27,7 +27,7 @@ def fails(page: Page, sentence: str, again: bool) -> None:
     expect(photo.locator(".state")).to_contain_text(sentence)
     expect(photo.get_by_role("button", name="Try again")).to_be_visible(visible=again)
     expect(photo.get_by_role("button", name="Remove")).to_be_visible()
-    expect(photo.locator(".prediction")).to_be_hidden()
+    expect(photo.locator(".answers")).to_be_hidden()
     expect(page.get_by_role("status")).to_contain_text(sentence)
 
 
@@ -35,8 +35,8 @@ def fails(page: Page, sentence: str, again: bool) -> None:
     ("status", "sentence", "again"),
     [
         (413, "This photo is too large to send", False),
-        (415, "This file cannot be read as a photo.", False),
-        (422, "This file cannot be read as a photo.", False),
+        (415, "This file cannot be read as a photo", False),
+        (422, "This file cannot be read as a photo", False),
         (500, "The service failed. It is not the photo's fault", True),
         (502, "The service failed. It is not the photo's fault", True),
         (504, "The service took too long.", True),
@@ -59,13 +59,26 @@ def test_no_face_has_its_sentence(page: Page, tmp_path: Path) -> None:
     Image.new("RGB", (400, 300), "green").save(tmp_path / "lawn.jpg")
     choose(page, tmp_path / "lawn.jpg")
     fails(page, "No face was found.", again=False)
+    expect(page.get_by_role("img", name="The photo lawn.jpg")).to_be_visible()  # one sees why
+    with page.expect_file_chooser():
+        page.locator(".photo").get_by_text("Try another photo").click()
 
 
-@pytest.mark.parametrize(("name", "data"), [("a.txt", b"words"), ("a.jpg", b"no JPEG"), ("a", b"")])
-def test_no_photo_has_its_sentence(page: Page, tmp_path: Path, name: str, data: bytes) -> None:
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("a.txt", b"words", "This is not a photo but a file of another kind."),
+        ("a.jpg", b"no JPEG", "This file cannot be read as a photo: it is damaged"),
+        ("a", b"", "This file is empty"),
+    ],
+)
+def test_no_photo_has_its_sentence(
+    page: Page, tmp_path: Path, name: str, data: bytes, sentence: str
+) -> None:
     (tmp_path / name).write_bytes(data)
     choose(page, tmp_path / name)
-    fails(page, "This file cannot be read as a photo. Choose a JPEG", again=False)
+    fails(page, sentence, again=False)
+    expect(page.locator(".photo .stage")).to_be_hidden()
 
 
 def test_a_file_too_large_that_cannot_be_scaled_is_not_sent(page: Page, tmp_path: Path) -> None:
@@ -111,7 +124,11 @@ def test_a_service_that_never_answers_is_given_up(page: Page) -> None:
 
 @pytest.mark.parametrize(
     ("status", "sentence"),
-    [(429, "Too many photos are waiting"), (503, "The service is not ready yet.")],
+    [
+        (429, "Too many photos are waiting"),
+        (403, "Too many photos"),
+        (503, "The service is not ready yet."),
+    ],
 )
 def test_a_service_with_too_much_to_do_is_asked_again(
     page: Page, status: int, sentence: str
@@ -157,6 +174,19 @@ def test_a_service_that_stays_busy_is_left_alone(
         page.clock.run_for(1)
     fails(page, "Try again in a minute.", again=True)
     assert len(asked) == len(delays) + 1
+
+
+def test_the_photo_is_shown_while_it_waits_and_after_a_failure(page: Page) -> None:
+    page.route(PREDICT, lambda route: None)
+    choose(page, HOPPER, SAMPLES / "eileen_collins.jpg")
+    photos = page.get_by_role("img", name="The photo")
+    expect(photos).to_have_count(2)
+    page.get_by_role("button", name="Cancel all").click()
+    page.unroute(PREDICT)
+    page.route(PREDICT, lambda route: route.fulfill(status=500))
+    page.get_by_role("button", name="Try again").first.click()
+    expect(page.locator(".photo .state").first).to_contain_text("The service failed.")
+    expect(photos).to_have_count(2)
 
 
 def test_a_photo_can_be_cancelled_while_it_is_looked_at_or_waits(page: Page) -> None:

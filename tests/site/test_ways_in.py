@@ -34,7 +34,7 @@ def transfer(page: Page, *files: tuple[str, str, bytes]) -> JSHandle:
 def test_a_chosen_photo_is_answered_with_a_box_over_the_face(page: Page) -> None:
     choose(page, SAMPLES / "grace_hopper.jpg")
     expect(page.locator(".photo .state")).to_have_text("One face.")
-    expect(page.locator(".face .age")).to_contain_text("looks about")
+    expect(page.locator(".photo .face .age")).to_contain_text("looks about")
     across, down = middle(page)
     # The face is in the middle of the upper half of this portrait.
     assert 0.4 < across < 0.65
@@ -137,8 +137,11 @@ def sent(page: Page, path: Path) -> bytes:
     """The file that the page sends to the API once one is chosen."""
     page.evaluate(
         """() => {
-          const {fetch} = window;
-          window.fetch = (to, how) => { window.form = how.body; return fetch(to, how); };
+          const {send} = XMLHttpRequest.prototype;
+          XMLHttpRequest.prototype.send = function (form) {
+            window.form = form;
+            send.call(this, form);
+          };
         }"""
     )
     with page.expect_response(PREDICT):
@@ -163,9 +166,9 @@ def test_a_photo_of_a_phone_is_sent_small_upright_and_without_metadata(
     assert not photo.getexif()
     assert "exif" not in photo.info
     assert len(data) < crowd.stat().st_size
-    expect(page.locator(".boxes button")).to_have_count(8)
-    expect(page.locator(".sent")).to_contain_text(re.compile("1,600 . 1,200 pixels"))
-    expect(page.locator(".sent")).to_contain_text("without metadata")
+    expect(page.locator(".photo .boxes button")).to_have_count(8)
+    expect(page.locator(".photo .sent")).to_contain_text(re.compile("1,600 . 1,200 pixels"))
+    expect(page.locator(".photo .sent")).to_contain_text("without metadata")
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -190,7 +193,7 @@ def test_a_small_jpeg_is_sent_as_it_is_but_for_its_metadata(
     np.testing.assert_array_equal(np.asarray(told), np.asarray(kept))
     assert pipeline(data).to_dict()["faces"] == pipeline(path).to_dict()["faces"]
     (face,) = pipeline(path)
-    expect(page.locator(".face")).to_contain_text(f"{face.age.low}")
+    expect(page.locator(".photo .face .low")).to_have_text(f"{face.age.low}")
 
 
 def test_what_is_transparent_is_sent_white(page: Page, tmp_path: Path) -> None:
@@ -205,9 +208,9 @@ def test_a_format_that_the_browser_cannot_read_is_sent_as_it_is(page: Page, tmp_
     Image.new("RGB", (40, 30)).save(path)
     answering(page, answer(face()))
     assert sent(page, path) == path.read_bytes()
-    expect(page.locator(".face .age")).to_have_text("looks about 34 (27 to 42)")
-    expect(page.locator(".stage")).to_be_hidden()
-    expect(page.locator(".sent")).to_contain_text("Sent as it is")
+    expect(page.locator(".photo .face .age")).to_have_text("looks about 34")
+    expect(page.locator(".photo .stage")).to_be_hidden()
+    expect(page.locator(".photo .sent")).to_contain_text("Sent as it is")
 
 
 def test_a_browser_that_falsifies_canvases_sends_the_photo_as_it_is(
@@ -225,7 +228,7 @@ def test_a_browser_that_falsifies_canvases_sends_the_photo_as_it_is(
     )
     path = Path(shutil.copy(SAMPLES / "grace_hopper.jpg", tmp_path))
     assert sent(page, path) == path.read_bytes()
-    expect(page.locator(".boxes button")).to_have_count(1)
+    expect(page.locator(".photo .boxes button")).to_have_count(1)
 
 
 def test_nothing_is_left_of_a_visit(page: Page) -> None:
@@ -236,3 +239,22 @@ def test_nothing_is_left_of_a_visit(page: Page) -> None:
     assert page.context.storage_state() == {"cookies": [], "origins": []}
     assert page.evaluate("indexedDB.databases()") == []
     assert page.evaluate("caches.keys()") == []
+
+
+@pytest.mark.parametrize("address", ["server"], indirect=True)
+def test_on_a_slow_connection_it_is_told_how_much_is_sent(page: Page) -> None:
+    """The words go by, so each change of the page is noted."""
+    network = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 60_000}
+    network.send("Network.emulateNetworkConditions", slow)
+    page.evaluate(
+        """() => {
+          window.told = [];
+          new MutationObserver(() => {
+            told.push(document.querySelector(".photo .state")?.textContent);
+          }).observe(document.body, {subtree: true, childList: true});
+        }"""
+    )
+    choose(page, SAMPLES / "grace_hopper.jpg")
+    expect(page.locator(".photo .state")).to_have_text("One face.")
+    assert any(re.fullmatch(r"Sending… \d+%", text or "") for text in page.evaluate("told"))

@@ -19,10 +19,12 @@ from training.recipe import Augment
 _LUMA = (0.299, 0.587, 0.114)
 _SUPERSAMPLING = 2  # as apparent/alignment.py cuts chips
 _BLUR_RADIUS = 4  # of the kernel, pixels
+_WEBP = 0.25
+"""Share of WebP among recompressed faces."""
 _SIDES = (24, 34, 48, 68, 96)
 """Sides in pixels of the small pictures that some faces come from."""
 
-DRAWS = 32
+DRAWS = 36
 """Random numbers that one face takes."""
 
 
@@ -45,11 +47,13 @@ def augment(chips: Tensor, size: int, recipe: Augment, draws: Tensor) -> Tensor:
         pixels = _small(pixels, recipe.small, draws[:, 22:24])
     if recipe.blur:
         pixels = _blurred(pixels, recipe.blur * draws[:, 24])
+    if recipe.motion:
+        pixels = _shaken(pixels, recipe.motion, draws[:, 31:34])
     if recipe.noise:
         pixels = _noisy(pixels, recipe.noise * draws[:, 25], draws[:, 26:28])
     pixels = pixels.clamp(0, 1)
     if recipe.jpeg:
-        pixels = _recompressed(pixels, recipe, draws[:, 28:30])
+        pixels = _recompressed(pixels, recipe, draws[:, 28:31])
     return pixels
 
 
@@ -124,6 +128,27 @@ def _blurred(pixels: Tensor, sigma: Tensor) -> Tensor:
     return flat.view(n, channels, size, size)
 
 
+def _shaken(pixels: Tensor, share: float, draws: Tensor) -> Tensor:
+    """Some faces blurred along a line, as where the camera or the head moved."""
+    moved = draws[:, 0] < share
+    if not moved.any():
+        return pixels
+    line = torch.arange(-_BLUR_RADIUS, _BLUR_RADIUS + 1, device=pixels.device)
+    length = 1 + (_BLUR_RADIUS - 1) * draws[moved, 1].view(-1, 1, 1)
+    angle = math.pi * draws[moved, 2].view(-1, 1, 1)
+    along = line * angle.cos() + line[:, None] * angle.sin()
+    across = line * angle.sin() - line[:, None] * angle.cos()
+    kernels = (1 - across.abs()).clamp_min(0) * (length + 1 - along.abs()).clamp(0, 1)
+    kernels = kernels / kernels.sum(dim=(1, 2), keepdim=True)
+    n, channels, size, _ = pixels[moved].shape
+    flat = pixels[moved].reshape(1, n * channels, size, size)
+    flat = F.pad(flat, (_BLUR_RADIUS,) * 4, mode="replicate")
+    weight = kernels.repeat_interleave(channels, dim=0)[:, None]
+    pixels = pixels.clone()
+    pixels[moved] = F.conv2d(flat, weight, groups=n * channels).view(n, channels, size, size)
+    return pixels
+
+
 def _noisy(pixels: Tensor, sigma: Tensor, places: Tensor) -> Tensor:
     """Gaussian noise of each face's `sigma`: a window at its own place of one large sheet."""
     size = pixels.shape[-1]
@@ -135,14 +160,17 @@ def _noisy(pixels: Tensor, sigma: Tensor, places: Tensor) -> Tensor:
 
 
 def _recompressed(pixels: Tensor, recipe: Augment, draws: Tensor) -> Tensor:
-    """Some faces through JPEG at a quality of `recipe.jpeg_quality` to 95."""
+    """Some faces through JPEG or, one in four, WebP at a quality of `recipe.jpeg_quality` to 95."""
     chosen = (draws[:, 0] < recipe.jpeg).nonzero()[:, 0]
     images = (pixels[chosen].permute(0, 2, 3, 1) * 255).round().to(torch.uint8).cpu().numpy()
     qualities = recipe.jpeg_quality + (95 - recipe.jpeg_quality) * draws[chosen, 1]
+    formats = ["WEBP" if draw < _WEBP else "JPEG" for draw in draws[chosen, 2].tolist()]
     pixels = pixels.clone()
-    for i, image, quality in zip(chosen.tolist(), images, qualities.tolist(), strict=True):
+    for i, image, quality, kind in zip(
+        chosen.tolist(), images, qualities.tolist(), formats, strict=True
+    ):
         file = io.BytesIO()
-        Image.fromarray(image).save(file, "JPEG", quality=round(quality))
+        Image.fromarray(image).save(file, kind, quality=round(quality))
         decoded = torch.from_numpy(np.array(Image.open(file))).to(pixels.device)
         pixels[i] = decoded.permute(2, 0, 1) / 255
     return pixels

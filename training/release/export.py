@@ -50,6 +50,9 @@ _RECORDED = (
     *("commit", "versions", "hardware", "seconds"),
 )
 
+OPSET = 23
+"""Of ONNX: the first with attention as one operator."""
+
 CHECKED = 256
 """Val chips, at most, on which the variants are compared."""
 MAX_AGE_DIFFERENCE = 0.1
@@ -127,6 +130,7 @@ def export(
             dynamic_shapes={"chips": {0: torch.export.Dim("n", min=1)}},
             external_data=False,
             verbose=False,
+            opset_version=OPSET,
         )
     quantize(fp32, int8)
     for path in (fp32, int8):

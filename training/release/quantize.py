@@ -2,17 +2,24 @@
 
 Dynamic quantisation of the linear layers alone: weights int8 per output channel, activations uint8
 by the range seen in each run. LayerNorm, GELU, softmax and the residual stream stay fp32: a ViT
-loses accuracy where they do not.
+loses accuracy where they do not. Weights take 7 of the 8 bits: x86 processors without VNNI add
+pairs of products in 16 bits, where 8 would overflow, and a face that looks 40 on one machine would
+look 43 on another.
 """
 
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
+
+FUSED_PRODUCT: Final = "DynamicQuantizeMatMul"
+"""Operator of onnxruntime: quantises activations, multiplies, and adds a bias."""
 
 
 def quantize(fp32: Path, int8: Path) -> None:
@@ -26,38 +33,47 @@ def quantize(fp32: Path, int8: Path) -> None:
             op_types_to_quantize=["MatMul", "Gemm"],
             per_channel=True,
             weight_type=QuantType.QInt8,
+            reduce_range=True,
         )
+    int8.write_bytes(optimized(int8.read_bytes()))
 
 
-def dequantize(model: onnx.ModelProto) -> onnx.ModelProto:
+def optimized(model: bytes) -> bytes:
+    """The same graph with nodes fused as onnxruntime does on any CPU: it opens in half the time."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "optimized.onnx"
+        options = ort.SessionOptions()
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.optimized_model_filepath = str(path)
+        options.log_severity_level = 3
+        ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return path.read_bytes()
+
+
+def dequantize(model: bytes) -> bytes:
     """The same graph with float weights: what an int8 file is measured against where its fp32
     original is not at hand. Its weights carry the rounding of the int8 ones.
     """
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
+    result = onnx.load_model_from_string(optimized(model))
     graph = result.graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    producer = {output: node for node in graph.node for output in node.output}
-    consumers = {name: node for node in graph.node for name in node.input}
-    removed: list[onnx.NodeProto] = []
-    for integer in [node for node in graph.node if node.op_type == "MatMulInteger"]:
-        activation, weight, _, weight_zero = integer.input
-        dynamic = producer[activation]
-        cast = consumers[integer.output[0]]
-        rescale = consumers[cast.output[0]]
-        scales = producer[next(name for name in rescale.input if name != cast.output[0])]
-        weight_scale = next(constants[name] for name in scales.input if name in constants)
-        values = (constants[weight].astype(np.float32) - constants[weight_zero]) * weight_scale
-        graph.initializer.append(
-            numpy_helper.from_array(values.astype(np.float32), f"{weight}_fp32")
-        )
-        rescale.CopyFrom(
-            helper.make_node("MatMul", [dynamic.input[0], f"{weight}_fp32"], [rescale.output[0]])
-        )
-        removed += [integer, cast, scales, dynamic]
-    for name in {node.name for node in removed}:
-        graph.node.remove(next(node for node in graph.node if node.name == name))
+    nodes = []
+    for node in graph.node:
+        if node.op_type != FUSED_PRODUCT:
+            nodes.append(node)
+            continue
+        activation, weight, scale, zero, *bias = node.input
+        values = (constants[weight].astype(np.float32) - constants[zero]) * constants[scale]
+        matrix = f"{weight}_fp32"
+        graph.initializer.append(numpy_helper.from_array(values.astype(np.float32), matrix))
+        product = f"{node.output[0]}_product" if bias else node.output[0]
+        nodes.append(helper.make_node("MatMul", [activation, matrix], [product]))
+        if bias:
+            nodes.append(helper.make_node("Add", [product, bias[0]], [node.output[0]]))
+    del graph.node[:]
+    graph.node.extend(nodes)
     used = {name for node in graph.node for name in node.input}
     for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
         graph.initializer.remove(tensor)
-    return result
+    serialized: bytes = result.SerializeToString()
+    return serialized

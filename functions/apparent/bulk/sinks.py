@@ -4,8 +4,9 @@ import csv
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Self, TextIO
+from typing import Any, Final, Self
 
+from apparent.output import Output
 from apparent.results import Faces
 
 COLUMNS: Final = ("file", "face", "years", "low", "high", "gender", "probability", "x", "y",
@@ -19,7 +20,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 class Sink(ABC):
     """Where the answers for many photos go; a context manager, open between enter and exit."""
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: Output) -> None:
         self._file = file
 
     def __enter__(self) -> Self:
@@ -68,15 +69,13 @@ class CsvSink(Sink):
 
     def write(self, name: str, faces: Faces) -> None:
         """Takes the answer for one photo."""
-        if name.startswith(_FORMULA):
-            name = "'" + name
-        self._writer.writerows(_rows(name, faces))
+        self._writer.writerows(rows(_named(name, faces), as_text(name)))
 
 
 class TableSink(Sink):
     """A line per face, for people."""
 
-    def __init__(self, file: TextIO, names: Iterable[str] = ()) -> None:
+    def __init__(self, file: Output, names: Iterable[str] = ()) -> None:
         """`names` are those that will come: the first column is made wide enough for them."""
         super().__init__(file)
         self._widths = (max(map(len, ("photo", *names))), 4, 11, 10)
@@ -104,7 +103,7 @@ SINKS: Final = {"table": TableSink, "json": JsonSink, "jsonl": JsonLinesSink, "c
 """By the name of their format."""
 
 
-def sink(kind: str, file: TextIO, names: Iterable[str]) -> Sink:
+def sink(kind: str, file: Output, names: Iterable[str]) -> Sink:
     """The sink of a format, for the photos of these names."""
     return TableSink(file, names) if kind == "table" else SINKS[kind](file)
 
@@ -113,17 +112,22 @@ def _named(name: str, faces: Faces) -> dict[str, Any]:
     return {"file": name, **faces.to_dict()}
 
 
-def _rows(name: str, faces: Faces) -> Iterator[dict[str, Any]]:
-    if not faces:
-        yield dict.fromkeys(COLUMNS, "") | {"file": name}
-    for number, face in enumerate(faces, start=1):
-        told = face.to_dict()
-        yield {
-            "file": name,
+def rows(answer: dict[str, Any], file: str) -> Iterator[dict[str, Any]]:
+    """A row of `COLUMNS` per face of the API's answer, or the one of a photo without a face."""
+    empty = dict.fromkeys(COLUMNS) | {"file": file}
+    if not answer["faces"]:
+        yield empty
+    for number, face in enumerate(answer["faces"], start=1):
+        yield empty | {
             "face": number,
-            **{end: told["age"][end] for end in ("years", "low", "high")},
-            "gender": told["gender"]["label"],
-            "probability": told["gender"]["probability"],
-            **told["box"],
-            "detection_score": told["detection_score"],
+            **{end: face["age"][end] for end in ("years", "low", "high")},
+            "gender": face["gender"]["label"],
+            "probability": face["gender"]["probability"],
+            **face["box"],
+            "detection_score": face["detection_score"],
         }
+
+
+def as_text(cell: str) -> str:
+    """The cell as no spreadsheet takes it for a formula."""
+    return "'" + cell if cell.startswith(_FORMULA) else cell

@@ -1,16 +1,109 @@
-"""Paths -> the photos to answer."""
+"""Files, folders, zips and S3 prefixes -> the names of the photos to answer, and their bytes."""
 
-from collections.abc import Iterable, Iterator
+import stat
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Final
+
+from apparent.folders import visible_files
+
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""Of one photo; larger files are not read."""
+INSIDE: Final = "!/"
+"""Between the path of a zip and the name of a file in it."""
 
 
-def find_photos(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files named, and every file below the folders named, sorted, hidden ones left out."""
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        for inside in sorted(path.rglob("*")):
-            hidden = any(part.startswith(".") for part in inside.relative_to(path).parts)
-            if inside.is_file() and not hidden:
-                yield inside
+class TooLarge(OSError):
+    """The file is larger than photos are."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        """Both in bytes."""
+        super().__init__(f"It has {size:,} bytes; photos of up to {limit:,} are read.")
+
+
+class Unavailable(OSError):
+    """S3 throttles, is out of order or out of reach: a later attempt may succeed."""
+
+
+def find_names(sources: Iterable[str]) -> list[str]:
+    """What each source has, sorted, each once: `path`, `archive.zip!/name` or `s3://bucket/key`.
+
+    Hidden files are left out. Raises `OSError` or `ValueError` where a source cannot be listed.
+    """
+    names: set[str] = set()
+    for source in sources:
+        if source.startswith("s3://"):
+            from apparent.bulk import s3  # its import costs more than a local run's start
+
+            names.update(s3.listed(source))
+        elif Path(source).is_dir():
+            names.update(visible_files(Path(source), _raise))
+        elif source.lower().endswith(".zip"):
+            names.update(_in_zip(source))
+        elif Path(source).exists():
+            names.add(source)
+        else:
+            raise FileNotFoundError(f"There is no {source}.")
+    return sorted(names)
+
+
+def shards(names: Sequence[str], size: int) -> list[Sequence[str]]:
+    """The names in runs of `size`, in their order."""
+    return [names[start : start + size] for start in range(0, len(names), size)]
+
+
+def read(name: str, max_bytes: int = MAX_BYTES) -> bytes:
+    """The bytes of a photo by the name that `find_names` gave.
+
+    Raises `OSError`: `TooLarge` before more than `max_bytes` are read, `FileNotFoundError`, or
+    `Unavailable`.
+    """
+    if name.startswith("s3://"):
+        from apparent.bulk import s3
+
+        return s3.read(name, max_bytes)
+    archive, inside, member = name.partition(f".zip{INSIDE}")
+    if inside and not Path(name).exists():
+        return _read_member(f"{archive}.zip", member, max_bytes)
+    status = Path(name).stat()
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its other end
+        raise OSError("It is no regular file.")
+    if status.st_size > max_bytes:
+        raise TooLarge(status.st_size, max_bytes)
+    with Path(name).open("rb") as file:
+        return file.read(max_bytes)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _in_zip(path: str) -> Iterator[str]:
+    for member in _archive(path).namelist():
+        hidden = any(part.startswith((".", "__MACOSX")) for part in member.split("/"))
+        if not member.endswith("/") and not hidden:
+            yield f"{path}{INSIDE}{member}"
+
+
+def _read_member(path: str, member: str, max_bytes: int) -> bytes:
+    archive = _archive(path)
+    try:
+        size = archive.getinfo(member).file_size
+        if size > max_bytes:
+            raise TooLarge(size, max_bytes)
+        return archive.read(member)
+    except KeyError as error:
+        raise FileNotFoundError(f"There is no {member} in {path}.") from error
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+        raise OSError(f"{member} in {path} cannot be read: {error}.") from error
+
+
+@lru_cache(maxsize=8)
+def _archive(path: str) -> zipfile.ZipFile:
+    """Kept open: a zip's directory may list as many photos as the run has."""
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise OSError(f"{path} is no zip that can be read: {error}.") from error

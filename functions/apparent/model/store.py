@@ -47,24 +47,32 @@ class Bundle:
         return bundle.public(self.manifest, self.card)
 
 
-def load(uri: str) -> Bundle:
+def uri_of(where: str | Path | None) -> str:
+    """The URI of a bundle named by a path or a URI; of the embedded one where none is named."""
+    where = EMBEDDED if where is None else where
+    if isinstance(where, str) and "://" in where:
+        return where
+    return Path(where).resolve().as_uri()
+
+
+def load(uri: str, seconds: float | None = None) -> Bundle:
     """Reads and verifies a model bundle named by a `file://` or `s3://` URI.
 
     Where it is named by a sha256, as `scripts/publish` names it, its manifest must have that. If
     the embedded bundle has it, that is read instead: no bytes are fetched that are here already.
-    Raises `ModelError`.
+    `seconds` bounds the time that S3 may take in all. Raises `ModelError`.
     """
     name = uri.rstrip("/").rpartition("/")[2]
     named_by_hash = re.fullmatch(r"[0-9a-f]{64}", name) is not None
     if named_by_hash and uri.startswith("s3://") and name == _embedded_hash():
         uri = EMBEDDED.as_uri()
-    read = _reader(uri)
+    read = _reader(uri, seconds)
     data = _bytes_of(MANIFEST, uri, read)
     if named_by_hash:
         _check(MANIFEST, uri, data, name)
     manifest = _parsed(data, uri)
 
-    def verified(file: File) -> bytes:
+    def verified(file: File, read: Read = read) -> bytes:
         try:
             content = _bytes_of(file.path, uri, read)
         except ModelError:
@@ -81,7 +89,7 @@ def load(uri: str) -> Bundle:
         hashlib.sha256(data).hexdigest(),
         estimator=verified(manifest.estimator),
         detector=verified(manifest.detector),
-        read=verified,
+        read=lambda file: verified(file, _reader(uri, seconds)),
     )
 
 
@@ -121,7 +129,7 @@ def _sentence(error: ValidationError) -> str:
     )
 
 
-def _reader(uri: str) -> Read:
+def _reader(uri: str, seconds: float | None = None) -> Read:
     parts = urlsplit(uri)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         folder = Path(unquote(parts.path))
@@ -129,7 +137,7 @@ def _reader(uri: str) -> Read:
     if parts.scheme == "s3" and parts.netloc:
         from apparent.model.s3 import S3Folder  # its import costs more than a local model
 
-        return S3Folder(parts.netloc, parts.path).read
+        return S3Folder(parts.netloc, parts.path, seconds).read
     raise ModelError(
         f"The model URI {uri} is not of a kind that can be read: use file:///path/to/folder or "
         "s3://bucket/path."
@@ -150,6 +158,7 @@ def _bytes_of(name: str, uri: str, read: Read) -> bytes:
         return read(name)
     except FileNotFoundError as error:
         hint = " Run scripts/setup to fetch it." if name == DETECTOR else ""
-        raise ModelError(f"There is no {name} in {uri}.{hint}") from error
+        reason = f": {error}" if uri.startswith("s3://") else ""
+        raise ModelError(f"There is no {name} in {uri}{reason}.{hint}") from error
     except OSError as error:
         raise ModelError(f"{name} in {uri} cannot be read: {error}.") from error

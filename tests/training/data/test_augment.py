@@ -141,3 +141,14 @@ def test_a_colour_cast_and_gamma_change_channels_within_their_range(chips: torch
     exponent = bent.mean(dim=(1, 2, 3)).log() / before.mean(dim=(1, 2, 3)).log()
     assert 0.8 <= exponent.min() < 0.9
     assert 1.1 < exponent.max() <= 1.25
+
+
+def test_motion_blurs_along_a_line_and_takes_no_light() -> None:
+    sharp = torch.zeros(64, 32, 32, 3, dtype=torch.uint8)
+    sharp[:, 16, 16] = 240
+    draws = torch.rand(64, DRAWS, generator=torch.Generator().manual_seed(0))
+    still = augment(sharp, 32, STILL, draws)
+    moved = augment(sharp, 32, STILL.model_copy(update={"motion": 1.0}), draws)
+    torch.testing.assert_close(moved.sum(dim=(1, 2, 3)), still.sum(dim=(1, 2, 3)))
+    assert (moved.amax(dim=(1, 2, 3)) < 0.6 * still.amax(dim=(1, 2, 3))).all()
+    assert torch.equal(augment(sharp, 32, STILL.model_copy(update={"motion": 1e-9}), draws), still)

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -35,3 +36,26 @@ def test_a_teacher_that_did_not_answer_is_a_sentence(
     made.write_text(f'teacher = "{tmp_path / "nobody"}"\n' + made.read_text())
     assert main(["finetune", str(made), "--data", str(sets), "--runs", str(tmp_path)]) == 1
     assert "training soft-targets" in capsys.readouterr().err
+
+
+def test_a_teacher_of_many_views_answers_alike_for_a_chip_and_its_mirror_image(
+    sets: Path, tmp_path: Path
+) -> None:
+    made = recipe(tmp_path, epochs=1, schedule="full_token_epochs = 0")
+    assert main(["finetune", str(made), "--data", str(sets), "--runs", str(tmp_path)]) == 0
+    chips = np.load(sets / "exact" / "chips.npy")
+    mirrored = tmp_path / "mirrored"
+    shutil.copytree(sets / "exact", mirrored)
+    np.save(mirrored / "chips.npy", chips[:, :, ::-1])
+    spread = {}
+    for jittered in (0, 24):
+        out = tmp_path / f"teacher-{jittered}"
+        weights = str(next(tmp_path.glob("*/model.pt")))
+        for folder in (sets / "exact", mirrored):
+            common = ["--chips", str(folder), "--out", str(out), "--jittered", str(jittered)]
+            assert main(["soft-targets", weights, *common]) == 0
+        one, other = np.load(out / "exact.npy"), np.load(out / "mirrored.npy")
+        known = ~np.isnan(one).any(axis=1)
+        np.testing.assert_allclose(one[known], other[known], atol=0.02)
+        spread[jittered] = one[known]
+    assert not np.array_equal(spread[0], spread[24])

@@ -148,6 +148,13 @@ def test_a_loss_that_is_not_finite_ends_with_a_sentence_and_overwrites_nothing(
     assert not (tmp_path / "tiny" / "checkpoint.pt").exists()
 
 
+def test_a_run_that_stops_early_is_the_first_part_of_the_whole(
+    run: Path, sets: Path, tmp_path: Path
+) -> None:
+    assert finetune(recipe(tmp_path, schedule="stop_after = 1"), sets, tmp_path) == 0
+    assert log(tmp_path / "tiny") == log(run)[:1]
+
+
 def test_frozen_blocks_stay_as_they_were(run: Path, sets: Path, tmp_path: Path) -> None:
     path = recipe(tmp_path, start=run / "model.pt", schedule="frozen_blocks = 2")
     assert finetune(path, sets, tmp_path) == 0

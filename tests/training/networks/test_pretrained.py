@@ -3,11 +3,14 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
-from PIL import Image
+from PIL import Image, ImageOps
 
 from apparent.ages import median_age
+from apparent.alignment import align
 from apparent.estimator import Estimator
 from apparent.model import DETECTOR, EMBEDDED
+from apparent.pipeline import Pipeline
+from tests.conftest import SAMPLES
 from training._timm import timm
 from training.networks.model import build
 from training.networks.pretrained import load_backbone, weights_of
@@ -34,11 +37,18 @@ def test_weights_that_do_not_fit_are_refused_by_name() -> None:
         load_backbone(backbone, weights)
 
 
-def test_the_shipped_file_reads_back_as_the_network_that_it_was_made_of() -> None:
+def test_the_shipped_file_reads_back_as_the_network_that_it_was_made_of(
+    pipeline: Pipeline,
+) -> None:
     """Its medians agree within the rounding of activations, once calibrated as the graph is."""
-    rng = np.random.default_rng(0)
-    coarse = rng.integers(0, 256, (8, 14, 14, 3), dtype=np.uint8)
-    chips = np.stack([np.asarray(Image.fromarray(c).resize((140, 140))) for c in coarse])
+    photos = [Image.open(SAMPLES / name) for name in ("eileen_collins.jpg", "grace_hopper.jpg")]
+    cuts = []
+    for photo in [*photos, *map(ImageOps.mirror, photos)]:
+        landmarks = pipeline(photo)[0].landmarks
+        middle = landmarks.mean(axis=0)
+        for size in (0.9, 1.1):
+            cuts.append(align(np.asarray(photo), size * (landmarks - middle) + middle, 140))
+    chips = np.stack(cuts)
     path = EMBEDDED / "age_gender.onnx"
     net = build(Model(image_size=140, start=str(path))).eval()
     with torch.no_grad():

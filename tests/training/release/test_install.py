@@ -49,12 +49,16 @@ def test_a_bundle_takes_the_place_of_another_and_is_told_of(
     assert installed.manifest.licence in (target / NOTICE).read_text()
     figures = {(one["data"], one["split"]): one for one in source.card.figures}
     test, groups = figures["utkface", "test"], figures["groups", "test"]
-    for text in (card.read_text(), readme.read_text()):
-        assert installed.manifest.version in text
-        assert f"| UTKFace | `test` | 8 | 0 | {test['age_mae']:.2f} (" in text
-        assert "| Images of Groups | `test` | 5 |" in text
-        assert f"{groups['range_exact']:.1%} (" in text
-        assert "`val` |" not in text
+    text = card.read_text()
+    assert installed.manifest.version in text
+    assert f"| UTKFace | `test` | 8 | 0 | {test['age_mae']:.2f} (" in text
+    assert "| Images of Groups | `test` | 5 |" in text
+    assert f"{groups['range_exact']:.1%} (" in text
+    assert "`val" not in text
+    text = readme.read_text()
+    assert installed.manifest.version in text
+    assert f"| UTKFace | 8 | {test['age_mae']:.2f} |" in text
+    assert f"| Images of Groups | 5 |  | {groups['range_exact']:.1%} |" in text
     assert readme.read_text().startswith("before\n<!--")
     assert readme.read_text().endswith("-->\nafter\n")
     assert "stale" not in readme.read_text()

@@ -1,0 +1,26 @@
+"""Arguments that the commands have in common."""
+
+import argparse
+import os
+
+
+def positive(text: str) -> int:
+    """A whole number above 0; raises `ArgumentTypeError`."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return int(text)
+
+
+def add_model(command: argparse.ArgumentParser, beyond: str) -> None:
+    """Adds `--model` and `--max-pixels`; `beyond` is what befalls larger photos.
+
+    The environment's values are the defaults.
+    """
+    command.add_argument("--model", metavar="URI", default=os.environ.get("APPARENT_MODEL_URI"))
+    command.add_argument(
+        "--max-pixels",
+        type=positive,
+        metavar="N",
+        default=os.environ.get("APPARENT_MAX_PIXELS"),
+        help=f"photos of more pixels {beyond}",
+    )

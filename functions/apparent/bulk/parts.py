@@ -1,0 +1,75 @@
+"""Where a run's parts are: a folder, or an S3 prefix."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from apparent.atomic import atomic_write, remove_abandoned
+
+
+class Parts(ABC):
+    """Named files, each there whole or not at all. All methods raise `OSError`."""
+
+    @abstractmethod
+    def names(self) -> set[str]:
+        """Of what is there."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """Raises `FileNotFoundError` where there is none."""
+
+    @abstractmethod
+    def write(self, name: str, data: bytes) -> None:
+        """Replaces what has that name."""
+
+
+class FolderParts(Parts):
+    """Files of a folder, made where it is not there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def names(self) -> set[str]:
+        """Of what is there."""
+        return {path.name for path in self.folder.iterdir()}
+
+    def read(self, name: str) -> bytes:
+        """Raises `FileNotFoundError` where there is none."""
+        return (self.folder / name).read_bytes()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replaces what has that name."""
+        path = self.folder / name
+        with atomic_write(path) as partial:
+            partial.write_bytes(data)
+        remove_abandoned(path)  # of a worker that was killed over the same part
+
+
+class S3Parts(Parts):
+    """Objects below a prefix."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri.rstrip("/") + "/"
+
+    def names(self) -> set[str]:
+        """Of what is there."""
+        from apparent.bulk import s3
+
+        return {found.removeprefix(self._uri) for found in s3.listed(self._uri)}
+
+    def read(self, name: str) -> bytes:
+        """Raises `FileNotFoundError` where there is none."""
+        from apparent.bulk import s3
+
+        return s3.read(self._uri + name)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replaces what has that name."""
+        from apparent.bulk import s3
+
+        s3.write(self._uri + name, data)
+
+
+def parts_at(where: str) -> Parts:
+    """The parts at a folder's path or an `s3://` URI."""
+    return S3Parts(where) if where.startswith("s3://") else FolderParts(Path(where))

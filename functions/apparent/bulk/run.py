@@ -1,0 +1,116 @@
+"""A collection -> its parts, in as many processes as there are CPUs; what is there is kept."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from apparent.atomic import atomic_write
+from apparent.bulk.parts import Parts, parts_at
+from apparent.bulk.plan import BulkError, Plan, begin, plan
+from apparent.bulk.sources import shards
+from apparent.bulk.summary import Summary
+from apparent.bulk.tables import FORMATS, decode, join
+from apparent.bulk.workers import Done, Shard, Task, work
+from apparent.model import store
+from apparent.photo import MAX_PIXELS
+from apparent.sessions import usable_cpus
+
+SHARD_SIZE = 500
+"""Photos of a part: what a kill costs at most, for each worker."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Of the shards, those that one of several machines makes."""
+
+    index: int = 1
+    """From 1."""
+    count: int = 1
+
+
+class Bulk:
+    """One run over photos named as `sources.find_names` names them."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        output: str,
+        *,
+        kind: str | None = None,
+        model: str | None = None,
+        max_pixels: int = MAX_PIXELS,
+        shard_size: int = SHARD_SIZE,
+        share: Share = Share(),
+        resume: bool = False,
+    ) -> None:
+        """`output` is a folder or an `s3://` prefix for parts, or one file that ends in a format's
+        name; `kind` is one of `tables.FORMATS`.
+
+        Raises `BulkError`, `ModelError`, or `OSError` where the output cannot be reached.
+        """
+        suffix = output.rpartition(".")[2].lower()
+        self.file = Path(output) if suffix in FORMATS and not output.startswith("s3://") else None
+        if self.file is not None and share.count > 1:
+            raise BulkError("Shards of several machines need a folder or S3 prefix as output.")
+        if self.file is not None and kind not in (None, suffix):
+            raise BulkError(f"{output} should end in .{kind}, or --format be {suffix}.")
+        self._kind = kind or (suffix if self.file is not None else "jsonl")
+        _check_packages(self._kind)
+        uri = store.uri_of(model)
+        self._where = output if self.file is None else f"{output}.parts"
+        self._task = Task(self._where, self._kind, uri, max_pixels)
+        self.plan: Plan = plan(names, self._kind, shard_size, store.load(uri).manifest, max_pixels)
+        self.complete = self.file is not None and self.file.exists()
+        """Whether the one file that was asked for is there."""
+        if self.complete and not resume:
+            raise BulkError(f"{output} is there already. Remove it, or name another output.")
+        self._parts: Parts = parts_at(self._where)
+        if not self.complete:
+            begin(self._parts, self.plan, resume=resume or share.count > 1)
+        mine = range(share.index - 1, self.plan.shards, share.count)
+        cut = shards(names, shard_size)
+        self._mine = [Shard(self.plan.part(shard), cut[shard]) for shard in mine]
+        there = self._parts.names()
+        self._todo = [shard for shard in self._mine if shard.part not in there]
+        self.total = sum(len(shard.names) for shard in self._mine)
+        self.missing = 0 if self.complete else sum(len(shard.names) for shard in self._todo)
+        """Photos, of those that are this machine's."""
+        self.partial = share.count > 1
+
+    def run(self, workers: int = 0) -> Iterator[Done]:
+        """Makes the parts that are missing, and tells of each photo; 0 `workers` are one per CPU
+        that may be used. Raises `BulkError`.
+        """
+        if not self.missing:
+            return
+        wanted = min(workers or usable_cpus(), len(self._todo))
+        yield from work(self._task, self._todo, wanted)
+
+    def finish(self) -> Summary:
+        """Counts all rows, joins the parts where one file was asked for, and tells."""
+        summary = Summary()
+        if self.file is not None and self.complete:
+            summary.add(decode(self.file.read_bytes(), self._kind))
+        else:
+            for shard in self._mine:
+                summary.add(decode(self._parts.read(shard.part), self._kind))
+        if self.file is not None:
+            if not self.complete:
+                with atomic_write(self.file) as partial:
+                    whole = (self._parts.read(shard.part) for shard in self._mine)
+                    join(whole, self._kind, partial)
+            shutil.rmtree(self._where)
+        elif not self.partial:
+            self._parts.write("summary.json", summary.to_json().encode())
+        return summary
+
+
+def _check_packages(kind: str) -> None:
+    if kind == "parquet":
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError as error:
+            raise BulkError(
+                "Parquet needs pyarrow. Install apparent with the extra 'bulk', or choose jsonl."
+            ) from error

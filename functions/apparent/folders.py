@@ -1,0 +1,30 @@
+"""Paths -> the photos to answer."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+
+def find_photos(paths: Iterable[Path], unreadable: Callable[[OSError], None]) -> Iterator[Path]:
+    """The files named, and every file below the folders named, sorted, hidden ones left out.
+
+    `unreadable` is told of each folder that cannot be listed.
+    """
+    for path in paths:
+        if not os.path.isdir(path):  # noqa: PTH112 -- Path's raises where a parent is locked
+            yield path
+            continue
+        files = map(Path, visible_files(path, unreadable))
+        yield from sorted(file for file in files if file.is_file())
+
+
+def visible_files(folder: Path, unreadable: Callable[[OSError], None]) -> Iterator[str]:
+    """The paths of all that lies below a folder and is neither folder nor hidden, unsorted.
+
+    As text: of 100,000 names `Path` objects take longer than finding them.
+    """
+    for parent, folders, names in os.walk(folder, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if not name.startswith("."):
+                yield os.path.join(parent, name)  # noqa: PTH118 -- see above

@@ -1,0 +1,109 @@
+"""Where answers are written to as text: standard output, a file, or whatever else has that name."""
+
+import codecs
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+from typing import Final, Protocol
+
+from apparent.atomic import atomic_write
+
+_KEEP_BYTES: Final = "surrogateescape"
+"""Names of files that are not UTF-8 keep the bytes that they have."""
+
+
+class Output(Protocol):
+    """What a sink needs of a text file."""
+
+    def write(self, text: str, /) -> int:
+        """Takes text."""
+        ...
+
+    def flush(self) -> None:
+        """Hands all of it on."""
+        ...
+
+
+class Unbuffered:
+    """Text to a raw file: each `flush` hands on at once all that was written since the last.
+
+    Where that fails, it raises `OSError` once; what is written later is handed on if it can be.
+    """
+
+    def __init__(self, file: FileIO, encoding: str = "utf-8", errors: str = _KEEP_BYTES) -> None:
+        self._file, self._encoding, self._errors = file, encoding, errors
+        self._pending: list[str] = []
+        self._broken = False
+
+    def write(self, text: str, /) -> int:
+        """Takes text for the next `flush`."""
+        self._pending.append(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Raises `OSError`."""
+        data = memoryview("".join(self._pending).encode(self._encoding, self._errors))
+        self._pending.clear()
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError:
+            self.undo()
+            if not self._broken:
+                self._broken = True
+                raise
+
+    def undo(self) -> None:
+        """After a `flush` that failed."""
+
+
+class WholeRows(Unbuffered):
+    """A regular file of our own, which has all of a `flush` or nothing of it."""
+
+    _size = 0
+
+    def flush(self) -> None:
+        """Raises `OSError`."""
+        super().flush()
+        self._size = self._file.tell()
+
+    def undo(self) -> None:
+        """After a `flush` that failed."""
+        self._file.truncate(self._size)
+        self._file.seek(self._size)
+
+
+@contextmanager
+def opened(path: Path | None) -> Iterator[Output]:
+    """What to write to: standard output where `path` is None.
+
+    A regular file is replaced once the block ends well, behind a link if there is one. Pipes and
+    devices are written to as they are. Raises `OSError`.
+    """
+    if path is None:
+        yield _standard_output()
+    elif path.exists() and not path.is_file() and not path.is_dir():
+        with FileIO(path, "w") as file:
+            yield Unbuffered(file)
+    else:
+        _require_file_in_folder(path)
+        with atomic_write(path) as partial, FileIO(partial, "w") as file:
+            yield WholeRows(file)
+
+
+def _standard_output() -> Output:
+    buffer = getattr(sys.stdout, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)  # with PYTHONUNBUFFERED there is one layer less
+    if not isinstance(raw, FileIO):  # somebody else's
+        return sys.stdout
+    utf8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+    # A name that cannot be written must not take the other rows with it.
+    return Unbuffered(raw, sys.stdout.encoding, _KEEP_BYTES if utf8 else "backslashreplace")
+
+
+def _require_file_in_folder(path: Path) -> None:
+    if path.is_dir() or not Path(os.path.realpath(path)).parent.is_dir():
+        raise OSError(0, "name a file in a folder", str(path))

@@ -1,0 +1,231 @@
+"""A bucket's photos through the deployed Step Functions machine: started, watched, and told of.
+
+Leave it and call it again whenever you like: it watches a run that goes on, and after one that has
+ended does only what is missing.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from apparent.bulk.parts import S3Parts
+from apparent.bulk.plan import BulkError
+from apparent.bulk.s3 import listed, split
+from apparent.bulk.summary import Summary
+from apparent.bulk.tables import decode
+from infra.cost import GB_SECOND, LAMBDA_REQUEST
+
+MANIFEST: Final = "manifest.json"
+
+
+class Machine:
+    """The deployed state machine."""
+
+    def __init__(self, stack: str) -> None:
+        self._client = boto3.client("stepfunctions")
+        pages = self._client.get_paginator("list_state_machines").paginate()
+        found = [
+            m for page in pages for m in page["stateMachines"] if m["name"] == f"{stack}-batch"
+        ]
+        if not found:
+            raise BulkError(
+                f"Stack {stack} has no machine for collections here. Deploy it: scripts/deploy "
+                "-c batch_input=s3://IN/ -c batch_output=s3://OUT/"
+            )
+        self._arn: str = found[0]["stateMachineArn"]
+
+    def runs(self, digest: str) -> list[dict[str, Any]]:
+        """Executions over one input and output, oldest first."""
+        pages = self._client.get_paginator("list_executions").paginate(stateMachineArn=self._arn)
+        every = [run for page in pages for run in page["executions"]]
+        return sorted(
+            (run for run in every if run["name"].startswith(digest)),
+            key=lambda run: int(run["name"].rpartition("-")[2]),
+        )
+
+    def start(self, name: str, given: dict[str, str]) -> str:
+        """The execution's ARN."""
+        started = self._client.start_execution(
+            stateMachineArn=self._arn, name=name, input=json.dumps(given)
+        )
+        return str(started["executionArn"])
+
+    def watch(self, run: str, interval: float) -> str:
+        """Tells how it goes until it has ended; returns how."""
+        while True:
+            status = self._client.describe_execution(executionArn=run)
+            line = [self._progress(run), self._cost(status["startDate"])]
+            print("  ".join(part for part in line if part), file=sys.stderr)
+            if status["status"] != "RUNNING":
+                return str(status["status"])
+            time.sleep(interval)
+
+    def _progress(self, run: str) -> str:
+        maps = self._client.list_map_runs(executionArn=run)["mapRuns"]
+        if not maps:
+            return "listing photos"
+        told = self._client.describe_map_run(mapRunArn=maps[0]["mapRunArn"])
+        items, since = told["itemCounts"], told["startDate"].timestamp()
+        done = items["succeeded"] + items["failed"]
+        rate = done / max(1.0, told.get("stopDate", told["startDate"]).timestamp() - since)
+        if "stopDate" not in told:
+            rate = done / max(1.0, time.time() - since)
+        left = items["total"] - done
+        ahead = f", {left / rate / 60:,.0f} minutes left" if left and rate else ""
+        return (
+            f"{done:,} of {items['total']:,} photos, {items['failed']:,} in failed batches, "
+            f"{rate:,.0f} a second{ahead}"
+        )
+
+    def _cost(self, since: Any) -> str:
+        """Of the function, whose time is most of it; nothing where it may not be asked for."""
+        try:
+            name = _function(self._client.describe_state_machine(stateMachineArn=self._arn))
+            function = boto3.client("lambda").get_function_configuration(FunctionName=name)
+            watch = boto3.client("cloudwatch")
+            ms, calls = (_sum(watch, metric, name, since) for metric in ("Duration", "Invocations"))
+        except (BotoCoreError, ClientError, LookupError):
+            return ""
+        gb = function["MemorySize"] / 1024
+        price = GB_SECOND[function.get("Architectures", ["x86_64"])[0]]
+        return f"{ms / 1000 * gb * price + calls * LAMBDA_REQUEST:,.2f} dollars of Lambda so far"
+
+
+def _function(machine: dict[str, Any]) -> str:
+    states = json.loads(machine["definition"])["States"].values()
+    inside = (
+        s for state in states for s in state.get("ItemProcessor", {}).get("States", {}).values()
+    )
+    return str(next((s["Resource"] for s in inside if s["Type"] == "Task"), ""))
+
+
+def _sum(watch: Any, metric: str, function: str, since: Any) -> float:
+    points = watch.get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName=metric,
+        Dimensions=[{"Name": "FunctionName", "Value": function.rpartition(":")[2]}],
+        StartTime=since,
+        EndTime=time.time(),
+        Period=3600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return float(sum(point["Sum"] for point in points))
+
+
+class Output:
+    """What is at the output."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri.rstrip("/")
+        self.parts = S3Parts(uri)
+        self.summary = Summary()
+        self.done: set[int] = set()
+        """Hashes of the files that have an answer or a failure: eight bytes each."""
+        self.names = sorted(self.parts.names())
+
+    def count(self) -> None:
+        """Reads all parts and failures, one at a time."""
+        for name in self.names:
+            if name.startswith(("parts/", "failures/")):
+                rows = list(decode(self.parts.read(name), name.rpartition(".")[2]))
+                self.summary.add(rows)
+                self.done.update(_hash(row["file"]) for row in rows)
+
+    def manifest(self, source: str, missing: int) -> bytes:
+        """Where everything is."""
+        told = {
+            "input": source,
+            "output": self.uri,
+            "missing": missing,
+            **json.loads(self.summary.to_json()),
+            "parts": [name for name in self.names if name.startswith("parts/")],
+            "failed": [name for name in self.names if name.startswith("failures/")],
+        }
+        return json.dumps(told, indent=2).encode() + b"\n"
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
+
+
+def _missing(source: str, output: Output) -> Iterator[str]:
+    for name in listed(source):
+        if _hash(name) not in output.done:
+            yield split(name)[1]
+
+
+def bulk(source: str, target: str, stack: str, interval: float) -> int:
+    """0 where every photo has an answer or a failure, 1 where some are missing."""
+    machine, where = Machine(stack), target.rstrip("/")
+    digest = hashlib.sha256(f"{source} {where}".encode()).hexdigest()[:24]
+    runs = machine.runs(digest)
+    number = len(runs) + 1
+    prefix = split(where)[1]
+    given = {
+        "prefix": split(source)[1],
+        "output": where,
+        "results": f"{prefix}/map/{number}",
+    }
+    if runs and runs[-1]["status"] == "RUNNING":
+        print("The run goes on; watching it.", file=sys.stderr)
+        run = runs[-1]["executionArn"]
+    else:
+        if runs:
+            before = Output(where)
+            before.count()
+            keys = [json.dumps({"Key": key}) for key in _missing(source, before)]
+            if not keys:
+                return _finish(source, before, 0)
+            given["list"] = f"{prefix}/lists/{number}.jsonl"
+            before.parts.write(f"lists/{number}.jsonl", "\n".join(keys).encode() + b"\n")
+            print(f"{len(keys):,} photos are missing; doing those.", file=sys.stderr)
+        run = machine.start(f"{digest}-{number}", given)
+    status = machine.watch(run, interval)
+    if status != "SUCCEEDED":
+        print(f"The run ended as {status}; {where}/map/ says which batches.", file=sys.stderr)
+    after = Output(where)
+    after.count()
+    return _finish(source, after, sum(1 for _ in _missing(source, after)))
+
+
+def _finish(source: str, output: Output, missing: int) -> int:
+    output.parts.write(MANIFEST, output.manifest(source, missing))
+    print(f"{output.summary}\n{missing:,} missing", file=sys.stderr)
+    print(f"{output.uri}/{MANIFEST}")
+    return 1 if missing else 0
+
+
+def main() -> int:
+    """Does what the command line says."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/bulk",
+        description=__doc__,
+        epilog="Answers and the photos' keys stay in your output bucket: who can read it can read "
+        "how people look. Exit status: 0 all done, 1 some missing, 2 it could not run.",
+    )
+    parser.add_argument("source", metavar="s3://IN/", help="below what batch_input says")
+    parser.add_argument("target", metavar="s3://OUT/RUN/", help="below what batch_output says")
+    parser.add_argument("--stack", default="Apparent")
+    parser.add_argument("--interval", type=float, default=10, help="seconds between two lines")
+    args = parser.parse_args()
+    try:
+        if "" in (split(args.target)[1], split(args.source)[0]):
+            raise BulkError("Name a prefix of the output for this run: s3://OUT/RUN/")
+        return bulk(args.source, args.target, args.stack, args.interval)
+    except (BotoCoreError, ClientError, OSError, ValueError, BulkError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("The run goes on without you; the same command returns to it.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+"""The command as people use it, in processes of its own."""
+
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from apparent import Pipeline
+from apparent.bulk.run import Bulk
+from apparent.bulk.sources import find_names
+from apparent.bulk.tables import ROW, schema
+from tests.conftest import SAMPLES
+
+FAILED = {"broken.jpg": "undecodable", "notes.txt": "unsupported", "more.zip": "unsupported"}
+COMMAND = [sys.executable, "-m", "apparent.cli", "bulk"]
+
+
+def bulk(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The parts of a run that nothing disturbed, two photos in each."""
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    result = bulk(collection, collection / "more.zip", "--output", out, "--shard-size", "2")
+    assert result.returncode == 1, result.stderr
+    assert "9 photos, 2 of them without a face" in result.stderr
+    assert "3 failed: 1 undecodable, 2 unsupported" in result.stderr
+    return out
+
+
+def test_every_photo_is_answered_as_one_by_one_or_says_why_not(
+    undisturbed: Path, collection: Path, pipeline: Pipeline
+) -> None:
+    parts = sorted(undisturbed.glob("part-*.jsonl"))
+    assert [path.name for path in parts] == [f"part-00000{n}-of-000005.jsonl" for n in range(1, 6)]
+    answers = [json.loads(line) for path in parts for line in path.read_text().splitlines()]
+    names = find_names([str(collection), str(collection / "more.zip")])
+    assert [answer["file"] for answer in answers] == names
+    for answer in answers:
+        name = answer.pop("file")
+        if (kind := FAILED.get(Path(name).name)) is not None:
+            assert answer["error"]["kind"] == kind
+            assert answer["error"]["detail"]
+        elif "!/" not in name:
+            expected = pipeline(name).to_dict()
+            del expected["timing_ms"]
+            assert answer == expected
+
+
+def test_a_killed_run_that_is_resumed_equals_an_undisturbed_one(
+    undisturbed: Path, collection: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments: list[str | Path] = [collection, collection / "more.zip", "--output", out]
+    arguments += ["--shard-size", "2"]
+    command = [*COMMAND, *map(str, arguments), "--workers", "1"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while not list(out.glob("part-*-of-*.jsonl")):  # partial files have one more dot
+            assert process.poll() is None
+        os.kill(process.pid, signal.SIGKILL)
+    kept = {path: path.stat().st_mtime_ns for path in out.glob("part-*-of-??????.jsonl")}
+    result = bulk(*arguments, "--resume")
+    assert "9 photos" in result.stderr
+    assert "9 of them to do" not in result.stderr
+    assert contents(out) == contents(undisturbed)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def end_workers() -> None:
+    for worker in multiprocessing.active_children():
+        worker.kill()
+        worker.join()
+
+
+def test_a_worker_that_is_ended_is_replaced_and_nothing_is_lost_or_told_twice(
+    undisturbed: Path, collection: Path, tmp_path: Path
+) -> None:
+    names = find_names([str(collection), str(collection / "more.zip")])
+    run = Bulk(names, str(tmp_path / "out"), kind="jsonl", shard_size=2)
+    told = []
+    for done in run.run(workers=1):
+        told.append(done)
+        if len(told) in (2, 5):
+            end_workers()
+    run.finish()
+    assert len(told) == len(names)
+    assert contents(tmp_path / "out") == contents(undisturbed)
+
+
+def test_a_photo_that_ends_each_process_that_tries_it_is_a_failure_and_the_others_are_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = socket.create_server(("127.0.0.1", 0))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    names = [str(SAMPLES / "grace_hopper.jpg"), "s3://bucket/fatal.jpg"]
+    run = Bulk(names, str(tmp_path / "out.jsonl"))
+
+    def end_who_asks() -> None:
+        for _ in range(2):
+            connection, _ = silent.accept()
+            end_workers()
+            connection.close()
+
+    thread = threading.Thread(target=end_who_asks, daemon=True)
+    thread.start()
+    told = list(run.run(workers=1))
+    silent.close()
+    run.finish()
+    assert [done.error for done in told] == [None, "fatal"]
+    answers = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert len(answers[0]["faces"]) == 1
+    assert answers[1]["error"]["kind"] == "fatal"
+
+
+def test_workers_that_end_before_they_begin_end_the_run_with_what_to_do(tmp_path: Path) -> None:
+    program = """
+import multiprocessing, sys
+from apparent.cli import main
+multiprocessing.set_executable("/bin/false")
+sys.exit(main())
+"""
+    photo, out = SAMPLES / "grace_hopper.jpg", tmp_path / "out"
+    command = [sys.executable, "-c", program, "bulk", str(photo), "--output", str(out)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "go on with --resume" in ran.stderr
+
+
+def test_several_machines_make_the_parts_of_one_also_on_s3(
+    undisturbed: Path, collection: Path, s3: Any
+) -> None:
+    for share in ("2/2", "1/2"):
+        sources = (collection, collection / "more.zip")
+        bulk(*sources, "--output", "s3://bucket/out/", "--shard-size", "2", "--shard", share)
+    expected = contents(undisturbed)
+    del expected["summary.json"]  # which no machine could write
+    listed = s3.list_objects_v2(Bucket="bucket", Prefix="out/")["Contents"]
+    bodies = [s3.get_object(Bucket="bucket", Key=found["Key"])["Body"].read() for found in listed]
+    names = [found["Key"].removeprefix("out/") for found in listed]
+    assert dict(zip(names, bodies, strict=True)) == expected
+
+
+def test_another_run_is_not_mixed_into_one(undisturbed: Path, collection: Path) -> None:
+    sources = (collection, collection / "more.zip", "--output", undisturbed)
+    again = bulk(*sources, "--shard-size", "2")
+    assert again.returncode == 2
+    assert "--resume goes on with it" in again.stderr
+    other = bulk(*sources, "--shard-size", "3", "--resume")
+    assert other.returncode == 2
+    assert "shard_size differ" in other.stderr
+
+
+def test_one_parquet_file_has_the_schema_that_is_documented(
+    collection: Path, tmp_path: Path, undisturbed: Path
+) -> None:
+    out, plot = tmp_path / "faces.parquet", tmp_path / "ages.png"
+    sources = (collection, collection / "more.zip")
+    result = bulk(*sources, "--output", out, "--shard-size", "4", "--plot", plot)
+    assert result.returncode == 1, result.stderr
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert {path.name for path in tmp_path.iterdir()} == {"faces.parquet", "ages.png"}
+    table = pq.read_table(out)
+    assert table.schema.equals(schema())
+    assert tuple(table.column_names) == ROW
+    rows = table.to_pylist()
+    assert len({row["file"] for row in rows}) == 9
+    assert {Path(row["file"]).name: row["error"] for row in rows if row["error"]} == FAILED
+    assert [row["face"] for row in rows if row["file"].endswith("grey.png")] == [None, None]
+    again = bulk(*sources, "--output", out, "--shard-size", "4", "--resume")
+    assert "0 of them to do" in again.stderr
+    assert "3 failed" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["nowhere", "--output", "out"], "There is no nowhere"),
+        ([SAMPLES, "--output", "out", "--shard", "3/2"], "is not I/N"),
+        ([SAMPLES, "--output", "out.csv", "--shard", "1/2"], "need a folder"),
+        ([SAMPLES, "--output", "out", "--model", "nowhere"], "manifest.json"),
+    ],
+)
+def test_a_run_that_cannot_start_says_what_to_do(
+    arguments: list[str | Path], complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = bulk(*arguments)
+    assert result.returncode == 2
+    assert complaint in result.stderr
+    assert not list(tmp_path.iterdir())

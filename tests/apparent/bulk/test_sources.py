@@ -1,0 +1,54 @@
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apparent.bulk.sources import TooLarge, find_names, read, shards
+
+
+def test_files_folders_and_zips_are_listed_sorted_and_each_once(collection: Path) -> None:
+    archive = collection / "more.zip"
+    names = find_names([str(archive), str(collection), str(collection / "b.jpg")])
+    told = [name.removeprefix(f"{collection}/") for name in names]
+    assert told == [
+        *("a.png", "b.jpg", "below/c.jpg", "below/grey.png", "broken.jpg"),
+        *("more.zip", "more.zip!/in/d.jpg", "more.zip!/in/grey.png", "notes.txt"),
+    ]
+    with zipfile.ZipFile(archive) as opened:
+        assert read(f"{archive}!/in/d.jpg") == opened.read("in/d.jpg")
+
+
+def test_a_prefix_is_listed_and_read_like_a_folder(s3: Any) -> None:
+    for key in ("in/b.jpg", "in/ä b#c?.jpg", "in/", "out/c.jpg"):
+        s3.put_object(Bucket="bucket", Key=key, Body=key.encode())
+    names = find_names(["s3://bucket/in/"])
+    assert names == ["s3://bucket/in/b.jpg", "s3://bucket/in/ä b#c?.jpg"]
+    assert [read(name).decode() for name in names] == ["in/b.jpg", "in/ä b#c?.jpg"]
+    with pytest.raises(FileNotFoundError):
+        read("s3://bucket/in/gone.jpg")
+    with pytest.raises(TooLarge):
+        read(names[0], max_bytes=7)
+
+
+@pytest.mark.parametrize("source", ["nowhere", "nowhere.zip", "s3://no-such-bucket/in/"])
+def test_what_is_not_there_is_told_before_the_run(source: str, s3: Any) -> None:
+    with pytest.raises(FileNotFoundError):
+        find_names([source])
+
+
+def test_what_would_wait_or_fill_memory_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(b"12345")
+    with pytest.raises(OSError, match="no regular file"):
+        read(str(tmp_path / "pipe"))
+    with pytest.raises(TooLarge, match="5 bytes"):
+        read(str(tmp_path / "large"), max_bytes=4)
+
+
+def test_shards_hold_every_name_once_in_order() -> None:
+    names = [str(number) for number in range(10)]
+    cut = shards(names, 4)
+    assert [len(shard) for shard in cut] == [4, 4, 2]
+    assert [name for shard in cut for name in shard] == names

@@ -1,0 +1,232 @@
+"""The engine that is the visitor's own device, in a real browser."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, Page, Request, expect
+
+from scripts.commands.bench_page import predict
+from tests.conftest import ROOT, SAMPLES, running
+from tests.golden.test_conformance import GOLDEN, PHOTOS, same
+from tests.golden.tolerances import IN_BROWSER
+from tests.site.conftest import PREDICT, Opener, choose
+
+FILES = ROOT / "site" / "on-device"
+PATIENCE = 60_000
+"""Milliseconds for a model to be loaded and run on a busy machine."""
+on_server = pytest.mark.parametrize("address", ["server"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _vendored() -> None:
+    if not (FILES / "bundle.json").exists():
+        pytest.skip("site/on-device is empty: install Node.js with npm, and run scripts/setup")
+
+
+def sizes() -> dict[str, int]:
+    """Bytes to download, by role."""
+    files = json.loads((FILES / "bundle.json").read_text())["files"]
+    return {role: file["bytes"] for role, file in files.items()}
+
+
+def offered() -> str:
+    """What the button says: all of the model and its runtime, once."""
+    return f"Download it ({sum(sizes().values()) / 1e6:.0f} MB)"
+
+
+def unfold(page: Page) -> None:
+    page.locator("#on-device summary").click()
+    expect(page.get_by_role("button", name=offered())).to_be_visible()
+
+
+def download(page: Page) -> None:
+    page.get_by_role("button", name=offered()).click()
+    expect(page.locator("#on-device .text")).to_contain_text("It is on", timeout=PATIENCE)
+
+
+@pytest.fixture
+def here(page: Page) -> Page:
+    """The page of a visitor who has chosen to be answered on the device."""
+    unfold(page)
+    download(page)
+    return page
+
+
+def answered(page: Page, state: str = "One face.") -> None:
+    expect(page.locator(".photo .state").first).to_have_text(state, timeout=PATIENCE)
+
+
+@on_server
+def test_the_device_gives_the_golden_answers(here: Page) -> None:
+    for name, data in PHOTOS.items():
+        same(predict(here, data), GOLDEN["photos"][name], IN_BROWSER)
+
+
+def test_nothing_is_asked_for_while_the_device_looks(here: Page) -> None:
+    here.reload(wait_until="networkidle")
+    requests: list[str] = []
+
+    def listen(request: Request) -> None:
+        if not request.url.startswith("blob:"):
+            requests.append(request.url)
+
+    here.context.on("request", listen)
+    choose(here, SAMPLES / "grace_hopper.jpg")
+    answered(here)
+    expect(here.locator(".photo .sent")).to_have_text("Looked at on this device. Nothing was sent.")
+    assert requests == []
+
+
+def test_without_the_server_page_and_model_go_on(browser: Browser) -> None:
+    context = browser.new_context(locale="en-GB", reduced_motion="reduce")
+    page = context.new_page()
+    with running(["serve", "--port", "0"]) as address:
+        page.goto(address, wait_until="networkidle")
+        unfold(page)
+        download(page)
+        page.evaluate("navigator.serviceWorker.ready.then(() => {})")
+    for language, words in (("de", "Ein Gesicht."), ("en", "One face.")):
+        page.goto(f"{address}/?lang={language}")
+        expect(page.locator("#example .face")).to_be_visible()
+        expect(page.locator("#model")).to_be_visible()
+        page.locator("[data-sample]").first.click()
+        answered(page, words)
+    context.close()
+
+
+@on_server
+def test_what_was_downloaded_can_be_removed(here: Page) -> None:
+    expect(here.locator("#privacy summary")).to_contain_text("Looked at on this device")
+    assert len(here.evaluate("caches.keys()")) == 2
+    here.get_by_role("button", name="Remove it from this browser").click()
+    expect(here.locator("#privacy summary")).to_contain_text("Made small in your browser")
+    assert here.evaluate("caches.keys()") == []
+    assert here.evaluate("navigator.serviceWorker.getRegistrations()") == []
+    with here.expect_request(PREDICT):
+        choose(here, SAMPLES / "grace_hopper.jpg")
+    answered(here)
+
+
+CHANGE = """async (change) => {
+  const [name] = (await caches.keys()).filter((name) => name.includes("model"));
+  const cache = await caches.open(name);
+  const [file] = (await cache.keys()).filter(({url}) => url.includes(change.file));
+  if (change.text === undefined) await cache.delete(file);
+  else await cache.put(file, new Response(change.text));
+}"""
+
+
+@on_server
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"file": "simd-threaded", "text": "no WebAssembly"},
+            "This browser could not run the model",
+        ),
+        ({"file": "age_gender", "text": "no model"}, "This browser could not run the model"),
+        ({"file": "age_gender"}, "The model is no longer in this browser."),
+    ],
+)
+def test_where_the_device_fails_the_service_looks_only_if_the_visitor_agrees(
+    here: Page, change: dict[str, str], sentence: str
+) -> None:
+    here.evaluate(CHANGE, change)
+    sent: list[Request] = []
+    here.on("request", lambda request: sent.append(request) if "predict" in request.url else None)
+    choose(here, SAMPLES / "grace_hopper.jpg")
+    expect(here.locator(".photo .state")).to_contain_text(sentence, timeout=PATIENCE)
+    expect(here.get_by_role("button", name="Try again")).to_be_visible()
+    assert sent == []
+    here.get_by_role("button", name="Let the service look").click()
+    answered(here)
+    assert len(sent) == 1
+    expect(here.locator(".photo .sent")).to_contain_text("Sent:")
+
+
+@on_server
+def test_a_photo_too_large_for_the_device_has_its_sentence(here: Page, tmp_path: Path) -> None:
+    Image.new("1", (8100, 8000)).save(tmp_path / "poster.png")
+    choose(here, tmp_path / "poster.png")
+    sentence = "This device has not enough memory for this photo."
+    expect(here.locator(".photo .state")).to_contain_text(sentence, timeout=PATIENCE)
+
+
+@on_server
+def test_what_is_no_photo_has_its_sentence_here_too(here: Page, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"no JPEG")
+    choose(here, tmp_path / "a.jpg")
+    answered(here, "This file cannot be read as a photo: it is damaged, or of a kind unknown here. "
+             "Choose a JPEG, PNG, WebP or AVIF.")  # fmt: skip
+    expect(here.get_by_role("button", name="Let the service look")).to_be_hidden()
+
+
+def fails(page: Page, sentence: str) -> None:
+    expect(page.locator("#on-device .state")).to_contain_text(sentence)
+    expect(page.locator("#on-device progress")).to_be_hidden()
+
+
+@on_server
+def test_a_download_that_breaks_off_goes_on_where_it_was(page: Page) -> None:
+    loaded: list[str] = []
+    page.on("response", lambda response: loaded.append(response.url))
+    unfold(page)
+    page.route("**/age_gender.*", lambda route: route.abort())
+    page.get_by_role("button", name=offered()).click()
+    fails(page, "The download broke off.")
+    page.unroute("**/age_gender.*")
+    page.route("**/age_gender.*", lambda route: route.fulfill(body="another file"))
+    page.get_by_role("button", name=offered()).click()
+    fails(page, "The download broke off.")
+    page.unroute("**/age_gender.*")
+    loaded.clear()
+    download(page)
+    assert not any("simd-threaded" in url for url in loaded)
+
+
+@on_server
+def test_a_download_can_be_cancelled(page: Page) -> None:
+    page.route("**/age_gender.*", lambda route: None)
+    unfold(page)
+    with page.expect_request("**/age_gender.*"):
+        page.get_by_role("button", name=offered()).click()
+    others = 1 - sizes()["estimator"] / sum(sizes().values())
+    expect(page.locator("#on-device .text")).to_have_text(f"Downloading… {others:.0%}")
+    page.locator("#on-device").get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name=offered())).to_be_visible()
+    expect(page.locator("#on-device .state")).to_have_text("")
+    page.unroute("**/age_gender.*")
+
+
+@on_server
+def test_a_browser_without_room_has_its_sentence(page: Page, address: str) -> None:
+    quota = {"origin": address, "quotaSize": 2_000_000}
+    page.context.new_cdp_session(page).send("Storage.overrideQuotaForOrigin", quota)
+    unfold(page)
+    page.get_by_role("button", name=offered()).click()
+    fails(page, "This browser has no room for the model.")
+
+
+@on_server
+def test_a_page_or_a_browser_without_the_means_says_so(page: Page) -> None:
+    page.route("**/bundle.json", lambda route: route.fulfill(status=404))
+    page.locator("#on-device summary").click()
+    fails(page, "Here the page comes without the model")
+    page.add_init_script("delete window.caches")
+    page.reload()
+    page.locator("#on-device summary").click()
+    fails(page, "This browser cannot keep the model.")
+
+
+@on_server
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_has_no_finding(open_page: Opener, scheme: Any) -> None:
+    page = open_page(color_scheme=scheme, viewport={"width": 320, "height": 900})
+    unfold(page)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") == 320

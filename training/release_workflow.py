@@ -1,0 +1,125 @@
+"""All that a shipped model takes, from photos to the installed, scored bundle.
+
+    python -m training release training/releases/NAME.toml
+
+Each step is done once: what is there already is not made again, and a training run that was stopped
+goes on where it was. The bundle is left in runs/NAME/bundle.
+"""
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+
+from apparent.atomic import atomic_write
+from apparent.model import EMBEDDED
+from training import recipe as recipes
+from training.data.dataset import LABELS, soft_targets
+from training.engine import distributed
+from training.engine.average import average
+from training.engine.distil import write_soft_targets
+from training.release.answers import Source
+from training.release.calibrate import calibrate
+from training.release.evaluate import evaluate, record, shown
+from training.release.export import export
+from training.release.install import install
+from training.release_recipe import Average, FromHistory, Release, Teach, Train, load
+from training.workflow import prepare_sets, train
+
+_ROOT = Path(__file__).parents[1]
+
+
+def release(path: Path, data: Path, runs: Path, target: Path | None = None) -> Path:
+    """Does all steps of the release at `path` and installs its bundle, whose folder is returned.
+
+    `data` has a folder with images.zip and labels.csv for each set. With a `target` the bundle, the
+    model card and a table are put there, not in the library's and the repository's own places.
+    """
+    plan = load(path)
+    for step in plan.steps:
+        match step:
+            case FromHistory():
+                _from_history(step, runs)
+            case Train():
+                _train(step, path.parent, data, runs)
+            case Average():
+                _average(step, runs)
+            case Teach():
+                _teach(step, data, runs)
+    bundle = _bundle(plan, data, runs)
+    if target is None:
+        card, readme = _ROOT / "training" / "MODEL_CARD.md", _ROOT / "README.md"
+        install(bundle, EMBEDDED, card, readme)
+    else:
+        target.mkdir(parents=True, exist_ok=True)
+        readme = target / "README.md"
+        shutil.copy(_ROOT / "README.md", readme)
+        install(bundle, target / "embedded", target / "MODEL_CARD.md", readme)
+    return bundle
+
+
+def _weights(runs: Path, name: str) -> Path:
+    """Of a run, or a file of weights below runs/."""
+    return runs / name if Path(name).suffix else runs / name / "model.pt"
+
+
+def _from_history(step: FromHistory, runs: Path) -> None:
+    out = runs / step.out
+    if out.exists():
+        return
+    command = ["git", "-C", str(_ROOT), "show", f"{step.commit}:{step.path}"]
+    shown = subprocess.run(command, check=False, capture_output=True)
+    if shown.returncode or hashlib.sha256(shown.stdout).hexdigest() != step.sha256:
+        raise ValueError(
+            f"{step.path} of commit {step.commit} is not in this clone as the release wants it. "
+            "Fetch the whole history."
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(out) as partial:
+        partial.write_bytes(shown.stdout)
+
+
+def _train(step: Train, folder: Path, data: Path, runs: Path) -> None:
+    recipe = recipes.load_any(folder / step.recipe)
+    prepare_sets(recipe, data, runs)
+    if not step.seeds:
+        train(recipe, runs)
+    elif isinstance(recipe, recipes.Recipe):
+        for seed in step.seeds:
+            train(recipes.with_seed(recipe, seed), runs)
+    else:
+        raise ValueError(f"{step.recipe} pretrains: give a seed in the recipe.")
+
+
+def _average(step: Average, runs: Path) -> None:
+    out = runs / step.out / "model.pt"
+    if not out.exists():
+        average([_weights(runs, name) for name in step.of], out)
+
+
+def _teach(step: Teach, data: Path, runs: Path) -> None:
+    teachers = [_weights(runs, name) for name in step.teachers]
+    with distributed.workers() as workers:
+        for name in step.sets:
+            chips = runs / "data" / name
+            if not soft_targets(runs / step.out, chips).exists():
+                write_soft_targets(teachers, chips, runs / step.out, workers.device, step.jittered)
+
+
+def _bundle(plan: Release, data: Path, runs: Path) -> Path:
+    bundle = runs / plan.name / "bundle"
+    if bundle.exists():
+        return bundle
+    made = bundle.with_name("bundle.unfinished")
+    weights = _weights(runs, plan.ship)
+    export(weights, runs / "data" / plan.report_on[0], made, mirrored=plan.mirrored)
+    calibrate(made, _sources(data, plan.calibrate_on), "calibration", plan.calibration)
+    result = evaluate(made, _sources(data, plan.report_on), plan.report_splits, "photos")
+    record(made, result)
+    print(shown(result))
+    made.rename(bundle)
+    return bundle
+
+
+def _sources(data: Path, names: tuple[str, ...]) -> list[Source]:
+    return [Source(data / name / "images.zip", data / name / LABELS) for name in names]
