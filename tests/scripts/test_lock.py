@@ -19,7 +19,7 @@ def test_a_lock_names_no_accelerators_build_and_no_index(lock: Path) -> None:
 
 
 def test_another_pin_of_torch_changes_the_lock() -> None:
-    """scripts/setup installs a group again when its lock changes, and torch stands in none with hashes."""
+    """scripts/setup installs a group again when its lock changes, but torch has no hash there."""
     pin = re.search(r'"(torch==[^"]+)"', Path("pyproject.toml").read_text())
     assert pin is not None
     assert f"# without hashes: {pin[1]}\n" in Path("scripts/locks/train.txt").read_text()
