@@ -87,7 +87,12 @@ def exported_weights(path: Path) -> dict[str, Tensor]:
     """
     graph = onnx.load(str(path)).graph
     tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-    products = [node.input[1] for node in graph.node if node.op_type in _INT8_PRODUCTS]
+    products = [
+        node.input[1]
+        for node in graph.node
+        if node.op_type in _INT8_PRODUCTS
+        or (node.op_type == "MatMul" and node.input[1] in tensors)  # left float at export
+    ]
     weights = {
         name.removeprefix("net."): torch.from_numpy(values.copy())
         for name, values in tensors.items()
@@ -99,13 +104,15 @@ def exported_weights(path: Path) -> dict[str, Tensor]:
     names += ["head.1", "head.3"]
     if not depth or len(products) != len(names):
         raise ValueError(
-            f"{path} has {len(products)} int8 matrix products, not the {len(names)} of an exported "
-            "estimator."
+            f"{path} has {len(products)} products with weights, not the {len(names)} of an "
+            "exported estimator."
         )
     for name, product in zip(names, products, strict=True):
-        tensor = product.removesuffix("_quantized")
-        centred = tensors[product].astype(np.float32) - tensors[f"{tensor}_zero_point"]
-        matrix = (centred * tensors[f"{tensor}_scale"]).astype(np.float32)
+        matrix = tensors[product].astype(np.float32)
+        if product.endswith("_quantized"):
+            tensor = product.removesuffix("_quantized")
+            centred = matrix - tensors[f"{tensor}_zero_point"]
+            matrix = (centred * tensors[f"{tensor}_scale"]).astype(np.float32)
         weights[f"{name}.weight"] = torch.from_numpy(matrix.T.copy())
     return weights
 

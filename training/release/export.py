@@ -40,7 +40,7 @@ from apparent.model.writer import describe, write_card, write_manifest
 from training.data.augment import to_float
 from training.data.labels import read_labels
 from training.networks import model
-from training.release import licences
+from training.release import licences, outliers
 from training.release.quantize import quantize
 
 INT8, FP32 = "age_gender.onnx", "age_gender.fp32.onnx"
@@ -55,6 +55,8 @@ OPSET = 23
 
 CHECKED = 256
 """Val chips, at most, on which the variants are compared."""
+PROBED = 32
+"""Of them, those on which the ranges of activations are found."""
 MAX_AGE_DIFFERENCE = 0.1
 """Years of mean absolute difference between torch and the fp32 graph above which export fails."""
 MAX_INT8_DIFFERENCE = 0.5
@@ -62,6 +64,11 @@ MAX_INT8_DIFFERENCE = 0.5
 
 class ExportError(ValueError):
     """The exported graph does not answer as the network does."""
+
+
+def to_pixels(chips: Tensor) -> Tensor:
+    """uint8 `[n, S, S, 3]` -> float `[n, 3, S, S]`, 0 to 1."""
+    return chips.permute(0, 3, 1, 2).float() / 255
 
 
 class _Uint8Net(nn.Module):
@@ -76,7 +83,7 @@ class _Uint8Net(nn.Module):
 
     def forward(self, chips: Tensor) -> tuple[Tensor, Tensor]:
         """`[n, S, S, 3]` uint8 -> age logits `[n, 101]`, female logits `[n]`."""
-        pixels = chips.permute(0, 3, 1, 2).float() / 255
+        pixels = to_pixels(chips)
         if not self.mirrored:
             logits: tuple[Tensor, Tensor] = self.net(pixels)
             return logits
@@ -119,6 +126,8 @@ def export(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     fp32, int8 = partial / FP32, partial / INT8
+    pixels = to_pixels(val_chips[:PROBED])
+    outliers.smooth(net, pixels)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of torch's own deprecated calls
         torch.onnx.export(
@@ -132,7 +141,7 @@ def export(
             verbose=False,
             opset_version=OPSET,
         )
-    quantize(fp32, int8)
+    quantize(fp32, int8, outliers.spiky(net, pixels))
     for path in (fp32, int8):
         end_in_probabilities(path)
 

@@ -67,5 +67,5 @@ def test_the_shipped_file_reads_back_as_the_network_that_it_was_made_of(
 
 
 def test_another_graph_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"face_detector\.onnx has 0 int8 matrix products"):
+    with pytest.raises(ValueError, match=r"face_detector\.onnx has 0 products with weights"):
         weights_of(EMBEDDED / DETECTOR)

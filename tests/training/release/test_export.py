@@ -5,13 +5,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import numpy_helper
 
 from apparent.estimator import Estimator
 from apparent.model import EMBEDDED, store
 from tests.training.release.conftest import RUN
+from training.networks.pretrained import weights_of
 from training.release.export import ExportError, export
-from training.release.quantize import FUSED_PRODUCT, dequantize
+from training.release.quantize import FUSED_PRODUCT, dequantize, quantize
 
 
 def graphs(folder: Path) -> tuple[bytes, bytes]:
@@ -31,6 +33,19 @@ def test_int8_answers_as_fp32_does_and_is_smaller(exported: Path) -> None:
     np.testing.assert_allclose(a.age_probabilities, b.age_probabilities, atol=0.005)
     np.testing.assert_allclose(c.age_probabilities, b.age_probabilities, atol=0.005)
     np.testing.assert_allclose(a.female_probability, b.female_probability, atol=0.02)
+
+
+def test_a_layer_left_float_is_read_back_to_the_bit_and_the_others_within_their_rounding(
+    weights: Path, exported: Path, tmp_path: Path
+) -> None:
+    _, fp32 = graphs(exported)
+    (tmp_path / "fp32.onnx").write_bytes(fp32)
+    quantize(tmp_path / "fp32.onnx", tmp_path / "int8.onnx", [4 + 3])
+    trained, read = weights_of(weights), weights_of(tmp_path / "int8.onnx")
+    layers = [f"backbone.blocks.{block}.mlp.fc2.weight" for block in range(6)]
+    assert [name for name in layers if torch.equal(trained[name], read[name])] == layers[1:2]
+    for name in layers:
+        torch.testing.assert_close(trained[name], read[name], atol=0.01, rtol=0)
 
 
 def test_no_processor_overflows_at_two_products_of_16_bits(exported: Path) -> None:

@@ -1,0 +1,75 @@
+"""Large values among a network's activations, before int8 gives each layer's one scale.
+
+Of a ViT's layers, those behind the second LayerNorm of a block have channels far larger than the
+others, and few have single tokens so: where 256 steps reach up to them, the rest share a handful.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from training.networks.model import AgeGenderNet
+
+RATIO = 40.0
+"""Of the largest value to the root mean square, from which on a layer's activations stay float."""
+
+
+def smooth(net: AgeGenderNet, pixels: Tensor) -> None:
+    """Divides channels before each block's first feed-forward layer, and multiplies its weights:
+    the same answers, from activations and weights of like ranges (SmoothQuant, Xiao et al. 2023,
+    section 4, at a strength of one half).
+
+    LayerNorm's own gain and bias take the division up, so it costs nothing. `pixels` are float
+    chips `[n, 3, S, S]`, 0 to 1, on which the ranges are found.
+    """
+    largest: dict[str, Tensor] = {}
+
+    def look(name: str, values: Tensor) -> None:
+        largest[name] = values.abs().flatten(0, -2).amax(dim=0)
+
+    with _inputs(net, look), torch.no_grad():
+        net(pixels)
+        for name, block in net.backbone.blocks.named_children():
+            layer, norm = block.mlp.fc1, block.norm2
+            activations = largest[f"backbone.blocks.{name}.mlp.fc1"].clamp(min=1e-5)
+            weights = layer.weight.abs().amax(dim=0).clamp(min=1e-5)
+            factors = (activations / weights).sqrt()
+            factors /= factors.log().mean().exp()
+            norm.weight /= factors
+            norm.bias /= factors
+            layer.weight *= factors
+
+
+def spiky(net: AgeGenderNet, pixels: Tensor, ratio: float = RATIO) -> list[int]:
+    """Places, in the order in which they run, of the linear layers into which single values go
+    that are `ratio` times as large as most: on the mean over the chips `pixels`, float
+    `[n, 3, S, S]`, 0 to 1.
+    """
+    ratios: list[float] = []
+
+    def look(_: str, values: Tensor) -> None:
+        each = values.flatten(1)
+        ratios.append(float((each.abs().amax(dim=1) / each.square().mean(dim=1).sqrt()).mean()))
+
+    with _inputs(net, look), torch.no_grad():
+        net(pixels)
+    return [place for place, found in enumerate(ratios) if found > ratio]
+
+
+@contextmanager
+def _inputs(net: nn.Module, look: Callable[[str, Tensor], None]) -> Iterator[None]:
+    """Shows the input of each linear layer, while the context lasts."""
+
+    def hook(name: str) -> Callable[[nn.Module, Any], None]:
+        return lambda _, inputs: look(name, inputs[0].detach())
+
+    linear = [(n, layer) for n, layer in net.named_modules() if isinstance(layer, nn.Linear)]
+    handles = [layer.register_forward_pre_hook(hook(name)) for name, layer in linear]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
