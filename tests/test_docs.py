@@ -50,9 +50,45 @@ def test_the_readme_s_answer_on_the_command_line_is_the_model_s(clone: Path) -> 
     assert printed.split() == told.split()
 
 
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("*/*.md")]
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link may name in a page, as the forges make it of headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+def test_every_link_of_a_page_leads_somewhere() -> None:
+    broken, seen = [], 0
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+            if target.startswith("https://"):
+                continue
+            seen += 1
+            path, _, anchor = target.partition("#")
+            file = page.parent / path if path else page
+            if not file.exists() or (anchor and anchor not in anchors(file)):
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert seen > 50
+    assert broken == []
+
+
+def test_every_option_that_a_page_gives_a_script_is_told_by_its_help() -> None:
+    lines = [line for page in PAGES for line in page.read_text().splitlines()]
+    used: dict[str, set[str]] = {}
+    for line in lines:
+        if command := re.match(r"    (?:\$ )?(?:\w+=\S+ )*(scripts/[a-z-]+)(.*)", line):
+            options = re.findall(r"(?<= )--[a-z-]+", command[2].partition(" # ")[0])
+            used.setdefault(command[1], set()).update(options)
+    assert len(used) > 5
+    for script, options in used.items():
+        shown = run([str(ROOT / script), "--help"], ROOT)
+        assert {option for option in options if option not in shown} == set(), script
+
+
 def test_every_script_that_the_docs_name_is_there() -> None:
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("*/*.md")]
-    named = {name for page in pages for name in re.findall(r"scripts/[a-z-]+\b", page.read_text())}
+    named = {name for page in PAGES for name in re.findall(r"scripts/[a-z-]+\b", page.read_text())}
     assert len(named) > 10
     assert {name for name in named if not (ROOT / name).exists()} == set()
 

@@ -23,7 +23,7 @@ def test_a_run_takes_at_least_its_slowest_batch_and_its_start() -> None:
 
 
 def test_the_page_shows_what_its_commands_print() -> None:
-    page = (ROOT / "docs" / "SCALE.md").read_text()
+    page = (ROOT / "docs" / "bulk.md").read_text()
     commands = [
         line for line in page.splitlines() if line.startswith("    $ python -m infra.scale")
     ]
