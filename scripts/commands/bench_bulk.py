@@ -75,10 +75,10 @@ def compare(names: Sequence[str], counts: Sequence[int], picture: Path | None) -
         megabytes = [memory for _, _, memory in told]
         shown = megabytes[len(told) // 10], max(megabytes), megabytes[-1]
         print(f"{workers:<9}{rates[-1]:10.1f}{rates[-1] / rates[0]:7.2f}   {shown}", flush=True)
-        axes.plot([number for number, _, _ in told], megabytes, label=f"{workers} workers")
+        axes.plot([number for number, _, _ in told], megabytes, label=str(workers))
     print("the answers are the same:", len(set(answers)) == 1)
     axes.set(xlabel="photos answered", ylabel="memory of all processes, MB", ylim=(0, None))
-    axes.legend()
+    axes.legend(title="workers")
     if picture:
         figure.savefig(picture, dpi=120)
 

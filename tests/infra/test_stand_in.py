@@ -33,7 +33,9 @@ def aws_stand_in(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def deploy(aws_stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
+def deploy(
+    aws_stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Deploy]:
     """Deploys a model as `scripts/deploy` does; a client of the API then."""
     for name, value in aws_stand_in.environment.items():
         monkeypatch.setenv(name, value)
@@ -63,7 +65,9 @@ def deploy(aws_stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return httpx2.Client(base_url=aws_stand_in.address, headers={"host": host}, timeout=60)
 
     cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}")
-    return run
+    objects.client.cache_clear()  # of another AWS
+    yield run
+    objects.client.cache_clear()
 
 
 def context_of(*values: str) -> list[str]:
@@ -159,7 +163,6 @@ def test_a_bucket_is_done_by_the_machine_and_the_image(
         stateMachineArn=machine["stateMachineArn"],
         definition=json.dumps(in_batches_of_one(json.loads(given["definition"]))),
     )
-    objects.client.cache_clear()  # another AWS
     run = ("s3://photos-in/2026/", "s3://photos-out/run/first", "Apparent", 1)
     assert bulk(*run) == 0, capsys.readouterr().err
     told = manifest(answers)
@@ -169,7 +172,6 @@ def test_a_bucket_is_done_by_the_machine_and_the_image(
     assert "1 photos are missing" in capsys.readouterr().err  # which the machine gets as a list
     told = manifest(answers)
     assert (told["photos"], told["faces"], len(told["parts"])) == (4, 3, 4)
-    objects.client.cache_clear()
 
 
 def manifest(bucket: Any) -> dict[str, Any]:

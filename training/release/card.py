@@ -15,11 +15,11 @@ _WORDS = Path(__file__).with_name("model_card.template.md")
 
 Result = dict[str, Any]
 
+_MIVOLO = "[MiVOLO](https://github.com/WildChlamydia/MiVOLO)"
 _PUBLISHED = {
     "utkface": "ages 21 to 60 by the usual protocol: {age_mae_protocol:.2f}; "
-    "[MiVOLO](https://github.com/WildChlamydia/MiVOLO) 4.23 and 97.7%",
-    "fairface": "[MiVOLO](https://github.com/WildChlamydia/MiVOLO), which sees bodies, too: "
-    "61.1% and 95.7%",
+    f"{_MIVOLO} 4.23 and 97.7%",
+    "fairface": f"{_MIVOLO}, which sees bodies, too: 61.1% and 95.7%",
 }
 """By collection: figures of the best that others have published, as they give them."""
 
