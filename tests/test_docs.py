@@ -78,13 +78,13 @@ def test_every_option_that_a_page_gives_a_script_is_told_by_its_help() -> None:
     lines = [line for page in PAGES for line in page.read_text().splitlines()]
     used: dict[str, set[str]] = {}
     for line in lines:
-        if command := re.match(r"    (?:\$ )?(?:\w+=\S+ )*(scripts/[a-z-]+)(.*)", line):
-            options = re.findall(r"(?<= )--[a-z-]+", command[2].partition(" # ")[0])
-            used.setdefault(command[1], set()).update(options)
+        if typed := re.match(r"    (?:\$ )?(?:\w+=\S+ )*(scripts/[a-z-]+)(.*)", line):
+            options = re.findall(r"(?<= )--[a-z-]+", typed[2].partition(" # ")[0])
+            used.setdefault(typed[1], set()).update(options)
     assert len(used) > 5
-    for script, options in used.items():
+    for script, given in used.items():
         shown = run([str(ROOT / script), "--help"], ROOT)
-        assert {option for option in options if option not in shown} == set(), script
+        assert {option for option in given if option not in shown} == set(), script
 
 
 def test_every_script_that_the_docs_name_is_there() -> None:
