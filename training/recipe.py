@@ -57,6 +57,8 @@ class Augment(Section):
     """Each colour channel by a factor within 1 ± this."""
     occlusion: float = Field(0.0, ge=0, le=1)
     """Share of faces under a box of one colour."""
+    close: float = Field(0.0, ge=0, le=1)
+    """Share of faces that fill their photo, so that its edges are repeated around them."""
     small: float = Field(0.0, ge=0, le=1)
     """Share of faces shown at 24 to 96 pixels and enlarged again."""
     blur: float = Field(0.0, ge=0, le=2)

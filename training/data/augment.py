@@ -39,7 +39,7 @@ def augment(chips: Tensor, size: int, recipe: Augment, draws: Tensor) -> Tensor:
     `draws` is `[n, DRAWS]`, uniform in 0 to 1: what happens to a face is the caller's to decide, so
     that it need not depend on the batch or the process the face is in.
     """
-    pixels = _moved(chips, size, recipe, draws[:, :5])
+    pixels = _moved(chips, size, recipe, draws[:, :5], _kept(recipe.close, draws[:, 34:36]))
     pixels = _lit(pixels, recipe, draws[:, 5:14])
     if recipe.occlusion:
         pixels = _occluded(pixels, recipe, draws[:, 14:22])
@@ -57,8 +57,15 @@ def augment(chips: Tensor, size: int, recipe: Augment, draws: Tensor) -> Tensor:
     return pixels
 
 
-def _moved(chips: Tensor, size: int, recipe: Augment, draws: Tensor) -> Tensor:
-    """Turned, zoomed, shifted and mirrored, at `size`."""
+def _kept(share: float, draws: Tensor) -> Tensor:
+    """Of each chip's side, how much the photo shows: all of it, or of some faces 0.4 to 0.9."""
+    return torch.where(draws[:, 0] < share, 0.4 + 0.5 * draws[:, 1], 1)
+
+
+def _moved(chips: Tensor, size: int, recipe: Augment, draws: Tensor, kept: Tensor) -> Tensor:
+    """Turned, zoomed, shifted and mirrored, at `size`; beyond what the photo keeps, its edges are
+    repeated, as apparent/alignment.py does.
+    """
     signed = 2 * draws - 1
     angle = signed[:, 0] * (recipe.rotation * math.pi / 180)
     zoom = 1 + recipe.scale * signed[:, 1]
@@ -69,6 +76,8 @@ def _moved(chips: Tensor, size: int, recipe: Augment, draws: Tensor) -> Tensor:
     theta = torch.cat([linear, shift[:, :, None]], dim=2)
     fine = [len(chips), 3, size * _SUPERSAMPLING, size * _SUPERSAMPLING]
     grid = F.affine_grid(theta, fine, align_corners=False)
+    edge = kept.view(-1, 1, 1, 1)
+    grid = torch.minimum(torch.maximum(grid, -edge), edge)
     moved = F.grid_sample(_channels_first(chips), grid, padding_mode="border", align_corners=False)
     return F.avg_pool2d(moved, _SUPERSAMPLING)
 

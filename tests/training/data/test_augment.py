@@ -45,6 +45,20 @@ def test_the_draws_of_a_face_decide_everything_about_it(chips: torch.Tensor) -> 
     assert not torch.equal(whole, run(chips, recipe))
 
 
+def test_a_face_that_fills_its_photo_keeps_its_middle_between_repeated_edges(
+    chips: torch.Tensor,
+) -> None:
+    whole, close = run(chips, STILL), run(chips, STILL.model_copy(update={"close": 1}))
+    middle = slice(9, 19)  # within four tenths of the side
+    torch.testing.assert_close(close[..., middle, middle], whole[..., middle, middle])
+    for one, other in ((close[..., 0, :], close[..., 1, :]), (close[..., 0], close[..., 1])):
+        repeated = (one == other).all(dim=2).all(dim=1)
+        assert repeated.sum() > 48  # nine tenths kept leave an edge of 1.4 pixels
+    some = run(chips, STILL.model_copy(update={"close": 0.25}))
+    changed = (some != whole).any(dim=3).any(dim=2).any(dim=1)
+    assert 8 < changed.sum() < 24
+
+
 def test_values_stay_in_range_at_the_extremes(chips: torch.Tensor) -> None:
     wild = Augment(
         rotation=90, scale=0.5, shift=0.5, brightness=1, contrast=1, saturation=1, grey=0
