@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.golden.tolerances import ACROSS_RUNTIMES
 
 README = (ROOT / "README.md").read_text()
 
@@ -47,7 +48,11 @@ def test_the_readme_s_lines_of_python_run(clone: Path) -> None:
 def test_the_readme_s_answer_on_the_command_line_is_the_model_s(clone: Path) -> None:
     command, _, told = indented(README, "$ apparent predict site/samples/*.jpg").partition("\n")
     printed = run(["bash", "-c", command.removeprefix("$ ")], clone)
-    assert printed.split() == told.split()
+    # Another processor adds floats in another order, which may round a year to its neighbour.
+    numbers = [[int(n) for n in re.findall(r"\b\d+\b", text)] for text in (printed, told)]
+    assert numbers[0] == pytest.approx(numbers[1], abs=ACROSS_RUNTIMES.interval)
+    words = [re.sub(r"\b\d+\b", "0", text).split() for text in (printed, told)]
+    assert words[0] == words[1]
 
 
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("*/*.md")]
