@@ -30,7 +30,7 @@ DRAWS = 36
 
 def to_float(chips: Tensor, size: int) -> Tensor:
     """uint8 `[n, P, P, 3]` -> float `[n, 3, size, size]` in 0 to 1, unchanged but for the scale."""
-    return F.interpolate(_channels_first(chips), (size, size), mode="area")
+    return F.interpolate(channels_first(chips), (size, size), mode="area")
 
 
 def augment(chips: Tensor, size: int, recipe: Augment, draws: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ def augment(chips: Tensor, size: int, recipe: Augment, draws: Tensor) -> Tensor:
     `draws` is `[n, DRAWS]`, uniform in 0 to 1: what happens to a face is the caller's to decide, so
     that it need not depend on the batch or the process the face is in.
     """
-    pixels = _moved(chips, size, recipe, draws[:, :5], _kept(recipe.close, draws[:, 34:36]))
+    pixels = _moved(chips, size, recipe, draws[:, :5], draws[:, 34:36])
     pixels = _lit(pixels, recipe, draws[:, 5:14])
     if recipe.occlusion:
         pixels = _occluded(pixels, recipe, draws[:, 14:22])
@@ -57,14 +57,9 @@ def augment(chips: Tensor, size: int, recipe: Augment, draws: Tensor) -> Tensor:
     return pixels
 
 
-def _kept(share: float, draws: Tensor) -> Tensor:
-    """Of each chip's side, how much the photo shows: all of it, or of some faces 0.4 to 0.9."""
-    return torch.where(draws[:, 0] < share, 0.4 + 0.5 * draws[:, 1], 1)
-
-
-def _moved(chips: Tensor, size: int, recipe: Augment, draws: Tensor, kept: Tensor) -> Tensor:
-    """Turned, zoomed, shifted and mirrored, at `size`; beyond what the photo keeps, its edges are
-    repeated, as apparent/alignment.py does.
+def _moved(chips: Tensor, size: int, recipe: Augment, draws: Tensor, edges: Tensor) -> Tensor:
+    """Turned, zoomed, shifted and mirrored, at `size`; of some, whose `edges` are drawn, only 0.4
+    to 0.9 of the side, with its edges repeated around it as apparent/alignment.py does.
     """
     signed = 2 * draws - 1
     angle = signed[:, 0] * (recipe.rotation * math.pi / 180)
@@ -76,9 +71,10 @@ def _moved(chips: Tensor, size: int, recipe: Augment, draws: Tensor, kept: Tenso
     theta = torch.cat([linear, shift[:, :, None]], dim=2)
     fine = [len(chips), 3, size * _SUPERSAMPLING, size * _SUPERSAMPLING]
     grid = F.affine_grid(theta, fine, align_corners=False)
-    edge = kept.view(-1, 1, 1, 1)
-    grid = torch.minimum(torch.maximum(grid, -edge), edge)
-    moved = F.grid_sample(_channels_first(chips), grid, padding_mode="border", align_corners=False)
+    if recipe.close:
+        kept = torch.where(edges[:, 0] < recipe.close, 0.4 + 0.5 * edges[:, 1], 1)
+        grid = grid.clamp(-_per_face(kept), _per_face(kept))
+    moved = F.grid_sample(channels_first(chips), grid, padding_mode="border", align_corners=False)
     return F.avg_pool2d(moved, _SUPERSAMPLING)
 
 
@@ -189,5 +185,6 @@ def _per_face(values: Tensor) -> Tensor:
     return values.view(-1, 1, 1, 1)
 
 
-def _channels_first(chips: Tensor) -> Tensor:
+def channels_first(chips: Tensor) -> Tensor:
+    """uint8 `[n, S, S, 3]` -> float `[n, 3, S, S]` in 0 to 1."""
     return chips.permute(0, 3, 1, 2).float() / 255

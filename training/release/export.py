@@ -37,7 +37,7 @@ from apparent.model.bundle import (
     Provenance,
 )
 from apparent.model.writer import describe, write_card, write_manifest
-from training.data.augment import to_float
+from training.data.augment import channels_first, to_float
 from training.data.labels import read_labels
 from training.networks import model
 from training.release import licences, outliers
@@ -66,11 +66,6 @@ class ExportError(ValueError):
     """The exported graph does not answer as the network does."""
 
 
-def to_pixels(chips: Tensor) -> Tensor:
-    """uint8 `[n, S, S, 3]` -> float `[n, 3, S, S]`, 0 to 1."""
-    return chips.permute(0, 3, 1, 2).float() / 255
-
-
 class _Uint8Net(nn.Module):
     """The network with the chip as it is served in front of it.
 
@@ -83,7 +78,7 @@ class _Uint8Net(nn.Module):
 
     def forward(self, chips: Tensor) -> tuple[Tensor, Tensor]:
         """`[n, S, S, 3]` uint8 -> age logits `[n, 101]`, female logits `[n]`."""
-        pixels = to_pixels(chips)
+        pixels = channels_first(chips)
         if not self.mirrored:
             logits: tuple[Tensor, Tensor] = self.net(pixels)
             return logits
@@ -126,7 +121,7 @@ def export(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     fp32, int8 = partial / FP32, partial / INT8
-    pixels = to_pixels(val_chips[:PROBED])
+    pixels = channels_first(val_chips[:PROBED])
     outliers.smooth(net, pixels)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of torch's own deprecated calls

@@ -4,8 +4,7 @@ Of a ViT's layers, those behind the second LayerNorm of a block have channels fa
 others, and few have single tokens so: where 256 steps reach up to them, the rest share a handful.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -25,16 +24,16 @@ def smooth(net: AgeGenderNet, pixels: Tensor) -> None:
     LayerNorm's own gain and bias take the division up, so it costs nothing. `pixels` are float
     chips `[n, 3, S, S]`, 0 to 1, on which the ranges are found.
     """
-    largest: dict[str, Tensor] = {}
+    largest: dict[nn.Module, Tensor] = {}
 
-    def look(name: str, values: Tensor) -> None:
-        largest[name] = values.abs().flatten(0, -2).amax(dim=0)
+    def look(layer: nn.Module, values: Tensor) -> None:
+        largest[layer] = values.abs().flatten(0, -2).amax(dim=0)
 
-    with _inputs(net, look), torch.no_grad():
-        net(pixels)
-        for name, block in net.backbone.blocks.named_children():
+    _show_inputs(net, pixels, look)
+    with torch.no_grad():
+        for block in net.backbone.blocks:
             layer, norm = block.mlp.fc1, block.norm2
-            activations = largest[f"backbone.blocks.{name}.mlp.fc1"].clamp(min=1e-5)
+            activations = largest[layer].clamp(min=1e-5)
             weights = layer.weight.abs().amax(dim=0).clamp(min=1e-5)
             factors = (activations / weights).sqrt()
             factors /= factors.log().mean().exp()
@@ -50,26 +49,23 @@ def spiky(net: AgeGenderNet, pixels: Tensor, ratio: float = RATIO) -> list[int]:
     """
     ratios: list[float] = []
 
-    def look(_: str, values: Tensor) -> None:
+    def look(_: nn.Module, values: Tensor) -> None:
         each = values.flatten(1)
         ratios.append(float((each.abs().amax(dim=1) / each.square().mean(dim=1).sqrt()).mean()))
 
-    with _inputs(net, look), torch.no_grad():
-        net(pixels)
+    _show_inputs(net, pixels, look)
     return [place for place, found in enumerate(ratios) if found > ratio]
 
 
-@contextmanager
-def _inputs(net: nn.Module, look: Callable[[str, Tensor], None]) -> Iterator[None]:
-    """Shows the input of each linear layer, while the context lasts."""
+@torch.no_grad()
+def _show_inputs(net: nn.Module, pixels: Tensor, look: Callable[[nn.Module, Tensor], None]) -> None:
+    """Runs the network once, and shows each linear layer and its input in the order they run."""
 
-    def hook(name: str) -> Callable[[nn.Module, Any], None]:
-        return lambda _, inputs: look(name, inputs[0].detach())
+    def hook(layer: nn.Module, inputs: Any) -> None:
+        look(layer, inputs[0])
 
-    linear = [(n, layer) for n, layer in net.named_modules() if isinstance(layer, nn.Linear)]
-    handles = [layer.register_forward_pre_hook(hook(name)) for name, layer in linear]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    linear = [layer for layer in net.modules() if isinstance(layer, nn.Linear)]
+    handles = [layer.register_forward_pre_hook(hook) for layer in linear]
+    net(pixels)
+    for handle in handles:
+        handle.remove()
