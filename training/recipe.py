@@ -84,6 +84,9 @@ class Loss(Section):
     gender: float = Field(1.0, ge=0)
     teacher: float = Field(0.5, ge=0, le=1)
     """Share of the teacher's answer in the label, where the recipe has a teacher."""
+    consistency: float = Field(0.0, ge=0)
+    """Where not 0, two views of each face are answered, and what their answers differ by costs
+    this much."""
 
 
 class Schedule(Section):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.conftest import SAMPLES, running
 from tests.site.conftest import choose
@@ -53,13 +53,23 @@ def test_the_language_is_the_visitor_s_here_too(page: Page) -> None:
 
 def test_no_order_of_arrival_leaves_words_of_elsewhere(page: Page, address: str) -> None:
     held: list[Route] = []
+    arrived = False
+
+    def let_go() -> None:
+        if held and arrived:
+            held.pop().continue_()
 
     def hold(route: Route) -> None:
         held.append(route)
+        let_go()
+
+    def note(request: Request) -> None:
+        nonlocal arrived
+        arrived = arrived or request.url.endswith("/errors.js")
+        let_go()
 
     page.route("**/locales/de.js", hold)  # the last to arrive
-    with page.expect_event("requestfinished", lambda request: request.url.endswith("/errors.js")):
-        page.goto(f"{address}/?lang=de", wait_until="commit")
-    held[0].continue_()
+    page.on("requestfinished", note)
+    page.goto(f"{address}/?lang=de", wait_until="commit")
     expect(page.locator("#on-device summary")).to_contain_text("Alles auf diesem Gerät")
     expect(page.locator("#privacy summary")).to_contain_text("Auf diesem Gerät")

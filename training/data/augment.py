@@ -58,7 +58,7 @@ def augment(chips: Tensor, size: int, recipe: Augment, draws: Tensor) -> Tensor:
 
 
 def _moved(chips: Tensor, size: int, recipe: Augment, draws: Tensor, edges: Tensor) -> Tensor:
-    """Turned, zoomed, shifted and mirrored, at `size`; of some, whose `edges` are drawn, only 0.4
+    """Turned, zoomed, shifted and mirrored, at `size`; of some, whose `edges` are drawn, only 0.3
     to 0.9 of the side, with its edges repeated around it as apparent/alignment.py does.
     """
     signed = 2 * draws - 1
@@ -72,7 +72,7 @@ def _moved(chips: Tensor, size: int, recipe: Augment, draws: Tensor, edges: Tens
     fine = [len(chips), 3, size * _SUPERSAMPLING, size * _SUPERSAMPLING]
     grid = F.affine_grid(theta, fine, align_corners=False)
     if recipe.close:
-        kept = torch.where(edges[:, 0] < recipe.close, 0.4 + 0.5 * edges[:, 1], 1)
+        kept = torch.where(edges[:, 0] < recipe.close, 0.3 + 0.6 * edges[:, 1], 1)
         grid = grid.clamp(-_per_face(kept), _per_face(kept))
     moved = F.grid_sample(channels_first(chips), grid, padding_mode="border", align_corners=False)
     return F.avg_pool2d(moved, _SUPERSAMPLING)

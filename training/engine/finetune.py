@@ -23,7 +23,7 @@ from training.data.labels import FEMALE, UNKNOWN, read_labels
 from training.engine import loop
 from training.engine.checkpoint import RunFolder
 from training.engine.distributed import Workers
-from training.engine.losses import age_gender_loss, targets
+from training.engine.losses import age_gender_loss, disagreement, targets
 from training.networks import model
 from training.recipe import Recipe, Source
 
@@ -57,27 +57,32 @@ def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
         if epoch >= schedule.epochs - schedule.full_token_epochs:
             net.see_all_patches()
         order = faces.epoch(recipe.seed, epoch)
-        draws = loop.Draws(recipe.seed, epoch, len(order), DRAWS)
+        views = 2 if recipe.loss.consistency else 1
+        draws = loop.Draws(recipe.seed, epoch, len(order), views * DRAWS)
         net.train()
 
         def loss_of(
             places: NDArray[np.int64],
             order: NDArray[np.int64] = order,
+            views: int = views,
             draws: loop.Draws = draws,
         ) -> Tensor:
-            chosen = order[places]
+            chosen = np.tile(order[places], views)
 
             def of(array: NDArray[Any]) -> Tensor:
                 return torch.from_numpy(array[chosen]).to(device)
 
             chips = torch.from_numpy(faces.chips(chosen)).to(device)
-            jitter = draws.of(places, device)
+            jitter = torch.cat(draws.of(places, device).split(DRAWS, dim=1))
             pixels = augment(chips, recipe.model.image_size, recipe.augment, jitter)
             age_logits, female_logits = model.predict(shared, pixels, recipe.precision)
             labels = of(faces.age_low), of(faces.age_high), of(faces.genders)
             soft = None if faces.soft is None else of(faces.soft)
             right = targets(*labels, soft, age_logits.shape[1], recipe.loss)
-            return age_gender_loss(age_logits, female_logits, right, recipe.loss)
+            loss = age_gender_loss(age_logits, female_logits, right, recipe.loss)
+            if recipe.loss.consistency:
+                loss = loss + recipe.loss.consistency * disagreement(age_logits, female_logits)
+            return loss
 
         figures = loop.train_epoch(
             recipe,

@@ -2,7 +2,8 @@
 
 An age range is an interval-censored label: it costs -log of the probability that the answered
 distribution gives to the range. Where a teacher has answered for a face, its answer is mixed into
-the label (Hinton, Vinyals, Dean 2015). What nobody told adds nothing.
+the label (Hinton, Vinyals, Dean 2015). What nobody told adds nothing. Two views of a face may be
+held to one answer (R-Drop's distance, Wu et al. 2021, eq. 2, between views instead of dropouts).
 """
 
 from dataclasses import dataclass
@@ -104,3 +105,19 @@ def age_gender_loss(
         - (within * target.range_share).mean()
         + recipe.gender * (gender * target.gender_known).mean()
     )
+
+
+def disagreement(age_logits: Tensor, female_logits: Tensor) -> Tensor:
+    """Mean over faces of the symmetric divergence between the answers for two views, in nats.
+
+    `[2n, bins]` and `[2n]`: first one view of every face, then the other of each.
+    """
+    log_ages = age_logits.log_softmax(dim=1)
+    signs = torch.tensor([1.0, -1.0], device=female_logits.device)
+    log_genders = F.logsigmoid(female_logits[:, None] * signs)
+    return _divergence(*log_ages.chunk(2)) + _divergence(*log_genders.chunk(2))
+
+
+def _divergence(one: Tensor, other: Tensor) -> Tensor:
+    """The mean of both Kullback-Leibler divergences of log probabilities `[n, k]`, over faces."""
+    return ((one.exp() - other.exp()) * (one - other)).sum(dim=1).mean() / 2

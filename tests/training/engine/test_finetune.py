@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,7 +13,11 @@ from apparent import atomic
 from tests.conftest import ROOT
 from tests.training.conftest import recipe, weights
 from training.__main__ import main
+from training.data.augment import to_float
+from training.data.dataset import CHIPS
 from training.engine import checkpoint
+from training.engine.losses import disagreement
+from training.networks import model
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +168,22 @@ def test_frozen_blocks_stay_as_they_were(run: Path, sets: Path, tmp_path: Path) 
         assert torch.equal(before[f"backbone.{name}"], after[f"backbone.{name}"])
     last = "backbone.blocks.5.mlp.fc1.weight"
     assert not torch.equal(before[last], after[last])
+
+
+def test_views_held_to_one_answer_differ_less(sets: Path, tmp_path: Path) -> None:
+    chips = torch.from_numpy(np.load(sets / "exact" / CHIPS)[:24])
+    pixels = to_float(chips, 32)
+
+    def apart(consistency: float) -> float:
+        """What the answers for mirror images differ by after training."""
+        loss = f"[loss]\nconsistency = {consistency}"
+        name = f"tiny-{consistency}"
+        assert finetune(recipe(tmp_path, name, epochs=8, schedule=loss), sets, tmp_path) == 0
+        net, _ = model.trained(tmp_path / name / "model.pt")
+        with torch.no_grad():
+            return float(disagreement(*net(torch.cat([pixels, pixels.flip(3)]))))
+
+    assert apart(10.0) < 0.5 * apart(0.001)
 
 
 def test_a_seed_on_the_command_line_is_told_by_the_run_s_name(

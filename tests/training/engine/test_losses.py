@@ -3,7 +3,14 @@ import torch
 from torch.nn import functional as F
 
 from training.data.labels import UNKNOWN
-from training.engine.losses import Targets, age_gender_loss, label_width, soft_labels, targets
+from training.engine.losses import (
+    Targets,
+    age_gender_loss,
+    disagreement,
+    label_width,
+    soft_labels,
+    targets,
+)
 from training.recipe import Loss
 
 
@@ -128,3 +135,17 @@ def test_a_teacher_shares_in_the_label_and_tells_what_is_unknown() -> None:
     assert found.range_share.tolist() == [0, 0, 0.75]
     assert found.female.tolist() == pytest.approx([0.95, 0.8, 0.2])
     assert found.gender_known.tolist() == [1, 1, 1]
+
+
+def test_views_that_agree_cost_nothing_and_others_what_the_definition_says() -> None:
+    age_logits, female_logits = random_logits(2)
+    agreed = disagreement(age_logits.repeat(2, 1), female_logits.repeat(2))
+    torch.testing.assert_close(agreed, torch.tensor(0.0))
+    one, other = torch.tensor([0.9, 0.1]), torch.tensor([0.5, 0.5])
+    ages = torch.stack([one, other]).log()
+    apart = (
+        F.kl_div(ages[0], other, reduction="sum") + F.kl_div(ages[1], one, reduction="sum")
+    ) / 2
+    torch.testing.assert_close(disagreement(ages, torch.zeros(2)), apart)
+    female = torch.tensor([0.9, 0.5]).logit()
+    torch.testing.assert_close(disagreement(torch.zeros(2, 101), female), apart)
