@@ -63,11 +63,11 @@ export async function store(bundle, signal, progress) {
 /** Keeps the page itself, too, and has it shown where there is no connection. @param {Bundle} bundle */
 export async function keepPage({ page }) {
   const name = PAGE_CACHE + page.hash;
-  if (!(await caches.has(name))) {
-    const requests = page.files.map((path) => new Request(new URL(path, WORKER), { cache: "no-cache" }));
-    await (await caches.open(name)).addAll(requests);
-    for (const other of await cachesOf(PAGE_CACHE)) if (other !== name) await caches.delete(other);
+  const cache = await caches.open(name);
+  if ((await cache.keys()).length < page.files.length) { // a download that broke off left it empty
+    await cache.addAll(page.files.map((path) => new Request(new URL(path, WORKER), { cache: "no-cache" })));
   }
+  for (const other of await cachesOf(PAGE_CACHE)) if (other !== name) await caches.delete(other);
   await navigator.serviceWorker?.register(WORKER);
 }
 

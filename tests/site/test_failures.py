@@ -31,6 +31,12 @@ def fails(page: Page, sentence: str, again: bool) -> None:
     expect(page.get_by_role("status")).to_contain_text(sentence)
 
 
+def stop_the_clock(page: Page) -> None:
+    """From now on time passes where the test says so."""
+    page.clock.install(time=0)
+    page.clock.pause_at(60)
+
+
 @pytest.mark.parametrize(
     ("status", "sentence", "again"),
     [
@@ -142,10 +148,14 @@ def test_a_service_with_too_much_to_do_is_asked_again(
             route.fulfill(json=answer(face()))
 
     page.route(PREDICT, throttle)
+    stop_the_clock(page)
     choose(page, HOPPER)
-    expect(page.locator(".photo .state")).to_contain_text(sentence)
-    expect(page.locator(".photo .state")).to_contain_text("again in 2 seconds")
-    expect(page.locator(".photo .state")).to_contain_text("again in 1 second.")
+    for delay in (2, 4):
+        expect(page.locator(".photo .state")).to_contain_text(sentence)
+        for left in range(delay, 0, -1):
+            seconds = f"{left} seconds" if left > 1 else "1 second"
+            expect(page.locator(".photo .state")).to_contain_text(f"again in {seconds}.")
+            page.clock.run_for(1000)
     expect(page.locator(".photo .state")).to_have_text("One face.")
 
 
@@ -163,8 +173,7 @@ def test_a_service_that_stays_busy_is_left_alone(
         route.fulfill(status=status, headers={"Retry-After": retry_after})
 
     page.route(PREDICT, refuse)
-    page.clock.install(time=0)
-    page.clock.pause_at(60)  # from now on time passes where the test says so
+    stop_the_clock(page)
     choose(page, HOPPER)
     for attempt, delay in enumerate(delays, start=1):
         expect(page.locator(".photo .state")).to_contain_text(f"Trying again in {delay} seconds")

@@ -68,6 +68,10 @@ def test_the_device_gives_the_golden_answers(here: Page) -> None:
 
 def test_nothing_is_asked_for_while_the_device_looks(here: Page) -> None:
     here.reload(wait_until="networkidle")
+    idle = (
+        "['camera', 'queue'].every((it) => performance.getEntriesByName(`${origin}/${it}.js`)[0])"
+    )
+    here.wait_for_function(idle)  # what a page loads beforehand, however busy the machine
     requests: list[str] = []
 
     def listen(request: Request) -> None:
@@ -183,9 +187,14 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(page: Page) -> None:
     page.get_by_role("button", name=offered()).click()
     fails(page, "The download broke off.")
     page.unroute("**/age_gender.*")
+    page.route("**/camera.js", lambda route: route.abort())
+    page.get_by_role("button", name=offered()).click()
+    fails(page, "The download broke off.")
+    page.unroute("**/camera.js")
     loaded.clear()
     download(page)
     assert not any("simd-threaded" in url for url in loaded)
+    assert page.evaluate("caches.match('/camera.js').then((response) => response?.status)") == 200
 
 
 @on_server
