@@ -111,3 +111,20 @@ def test_the_citation_is_of_this_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     citation = (ROOT / "CITATION.cff").read_text()
     assert f"\nversion: {project['version']}\n" in citation
+
+
+def test_the_badges_are_true() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    true = {
+        "python": f"{project['requires-python'].removeprefix('>=')} or newer",
+        "code": project["license"].split(" AND ")[0],
+        "weights": "research only",
+    }
+    for name, words in true.items():
+        assert f"![{name}: {words}](docs/badges/{name}.svg)" in README
+        drawing = (ROOT / "docs" / "badges" / f"{name}.svg").read_text()
+        assert set(re.findall(r">([^<>]+)</text>", drawing)) == {name, words}
+    weights = (
+        ROOT / "functions" / "apparent" / "model" / "embedded" / "LICENSE-WEIGHTS"
+    ).read_text()
+    assert "research" in weights
