@@ -176,7 +176,7 @@ def main() -> int:
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
     if args.guided:
-        return guided(args.guided, args.seconds, args.keep or Path.cwd())
+        return guided(args.guided, args.seconds, args.seed, args.keep or Path.cwd())
     target = Target(create_app(Settings()))
     print(f"before: peak memory {memory('VmHWM'):.0f} MB\ncorpus:", flush=True)
     faults = run(corpus(), target, 1 << 40, args.keep)
@@ -186,12 +186,12 @@ def main() -> int:
     return 1 if faults else 0
 
 
-def guided(part: str, seconds: int, keep: Path) -> int:
+def guided(part: str, seconds: int, seed: int, keep: Path) -> int:
     """The exit status of a coverage-guided fuzzer, which is a process of its own."""
     module = "scripts.commands.fuzz_guided"  # which instruments what this one has imported
     with tempfile.TemporaryDirectory(prefix="apparent-fuzz-") as corpus:
-        command = [sys.executable, "-m", module, part, str(seconds), corpus, str(keep)]
-        return subprocess.call(command)
+        limits = [str(seconds), str(seed)]
+        return subprocess.call([sys.executable, "-m", module, part, *limits, corpus, str(keep)])
 
 
 def mutated(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:

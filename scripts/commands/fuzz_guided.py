@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of a part that reads untrusted bytes, with atheris.
 
-PART SECONDS FOLDER KEEP: the corpus grows in one folder, what breaks the part is kept in the other.
+PART SECONDS SEED FOLDER KEEP: the corpus grows in FOLDER, what breaks the part is kept in KEEP.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class _Request:
         yield self._body
 
 
-def fuzz(part: str, seconds: int, folder: Path, keep: Path) -> NoReturn:
+def fuzz(part: str, seconds: int, seed: int, folder: Path, keep: Path) -> NoReturn:
     """Works on a part for some seconds, and ends the process; with a status where it broke."""
     if "atheris" not in sys.modules:
         sys.exit(
@@ -47,6 +47,7 @@ def fuzz(part: str, seconds: int, folder: Path, keep: Path) -> NoReturn:
         (folder / f"{number:04d}").write_bytes(data)
     limits = [
         f"-max_total_time={seconds}",
+        f"-seed={seed}",  # 0: another one each time
         f"-max_len={_LARGEST}",
         "-timeout=10",
         "-rss_limit_mb=2048",
@@ -87,4 +88,4 @@ def _targets(folder: Path) -> dict[str, tuple[Callable[[bytes], None], list[byte
 
 
 if __name__ == "__main__":
-    fuzz(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]))
+    fuzz(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), Path(sys.argv[5]))

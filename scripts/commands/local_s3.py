@@ -24,7 +24,7 @@ def local_s3(*options: str) -> Iterator[dict[str, str]]:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        wait_until_running(process.stderr)
+        reader = wait_until_running(process.stderr)
         try:
             yield {
                 "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
@@ -34,6 +34,7 @@ def local_s3(*options: str) -> Iterator[dict[str, str]]:
             }
         finally:
             process.terminate()
+            reader.join()  # before the pipe is closed
 
 
 def wait_until_running(log: IO[str] | None) -> threading.Thread:

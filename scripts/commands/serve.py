@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -102,6 +103,7 @@ def main() -> int:
         "--no-service", action="store_true", help="the page alone, which answers on its own"
     )
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that temporary folders go, too
     try:
         with page_alone() if args.no_service else contextlib.nullcontext(local_app()) as app:
             listen(app, args.host, args.port)

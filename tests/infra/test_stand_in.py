@@ -3,6 +3,7 @@
 import contextlib
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def deploy(
 
     def cdk(*command: str) -> None:
         call = [cdk_program(), *command, "--no-notices", "--output", str(tmp_path / "cdk.out")]
-        subprocess.run(call, cwd=INFRA, check=True, capture_output=True, timeout=180)
+        subprocess.run(call, cwd=INFRA, check=True, capture_output=True, timeout=600)
 
     def run(folder: Path, stack: str = "Apparent", *more: str) -> httpx2.Client:
         chosen = context_of(f"model_folder={folder}", f"stack={stack}", *more)
@@ -76,11 +77,15 @@ def context_of(*values: str) -> list[str]:
 
 
 def version(client: httpx2.Client) -> Any:
-    """Asks again as `scripts/deploy` does: on a busy machine a function may start too slowly."""
-    answers = (client.get("/api/v1/model") for _ in range(5))
-    answer = next((one for one in answers if one.is_success), None)
-    assert answer is not None
-    return answer.json()["version"]
+    """Asks again as `scripts/deploy` does: on a busy machine a function may start too slowly, and
+    a model that was not there in time is asked for again after half a minute.
+    """
+    for pause in (1, 2, 4, 8, 16, 16):
+        answer = client.get("/api/v1/model")
+        if answer.is_success:
+            return answer.json()["version"]
+        time.sleep(pause)
+    raise AssertionError(answer.text)
 
 
 def test_a_deployed_stack_answers_a_new_model_is_served_and_the_old_one_again(
@@ -88,10 +93,10 @@ def test_a_deployed_stack_answers_a_new_model_is_served_and_the_old_one_again(
 ) -> None:
     versions = [store.manifest_of(folder).version for folder in (EMBEDDED, other_model)]
     with deploy(EMBEDDED) as client:
+        assert version(client) == versions[0]
         form = {"image": ("a.jpg", hopper, "image/jpeg")}
         answer = client.post("/api/v1/predict", files=form).raise_for_status().json()
         assert len(answer["faces"]) == 1
-        assert version(client) == versions[0]
     with deploy(other_model) as client:
         assert version(client) == versions[1]
     with deploy(EMBEDDED) as client:

@@ -154,7 +154,8 @@ def test_it_logs_and_measures_but_tells_nothing_of_the_photo(hopper: bytes) -> N
     (face,) = answer["faces"]
     told = {key for line in lines + metrics for key in line}
     assert not told & {"age", "years", "gender", "label", "box", "landmarks", "image", "width"}
-    log = "\n".join(running.log)
+    durations = r'(?i)(_ms"?: *\[?|duration\w*: *)[\d.]+'  # whose digits may be the same by chance
+    log = re.sub(durations, r"\1", "\n".join(running.log))
     assert str(face["age"]["years"]) not in log
     assert str(face["gender"]["probability"]) not in log
     assert str(face["landmarks"][0]["x"]) not in log
@@ -173,8 +174,8 @@ def test_a_photo_that_exhausts_the_memory_harms_only_itself(hopper: bytes) -> No
     with function(memory=300) as (client, running):
         assert post(client, hopper).status_code == 200
         refused(post(client, encoded(np.zeros((4890, 4890, 3), np.uint8))), 500)
-        assert any("killed" in line for line in running.log)
         assert post(client, hopper).status_code == 200
+    assert any("killed" in line for line in running.log)  # which is whole only now
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import httpx2
 import pytest
 
 from scripts.commands.serve import address
-from tests.conftest import ROOT, SAMPLES
+from tests.conftest import ROOT, SAMPLES, running
 
 
 def test_curl_s_form_is_answered(server: str) -> None:
@@ -64,6 +65,15 @@ def test_a_port_or_host_that_cannot_be_had_is_a_sentence(more: list[str], server
         assert told.startswith("error: http://")
         assert why in told
         assert "Traceback" not in result.stderr
+
+
+def test_the_page_alone_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with running(["serve", "--no-service", "--port", "0"]):
+        assert list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_wrong_setting_ends_the_start_with_a_sentence() -> None:
