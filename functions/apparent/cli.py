@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -175,6 +176,7 @@ def main() -> int:
     if args.command is None:
         parser.print_help()
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was answered stays
     try:
         return bulk.run(args) if args.command == "bulk" else predict(args)
     except BrokenPipeError:  # whoever read our answers has enough

@@ -3,7 +3,8 @@
 The rules, each paid for only by photos that need it:
 
 1. A photo is looked at with its longer side at 640 px. One that is more than twice as long as wide
-   is looked at in overlapping tiles as well, its shorter side at 480 px.
+   is looked at in overlapping tiles as well, its shorter side at 480 px or, where those would be
+   more than 32, at less.
 2. Where no face is found, or one fills the frame, the photo is looked at small, with a border: the
    detector loses faces that are larger than it learnt.
 3. Where the photo has more pixels than were looked at, and no face or only small ones are found, or
@@ -36,6 +37,8 @@ _TILE: Final = 640
 _TILE_OVERLAP: Final = 128
 """Pixels; a face that is cut by the edge of one tile lies whole in the next."""
 _NARROW: Final = 2.0
+_MOST_TILES: Final = 32
+"""A picture of one row and millions of columns would have tens of thousands."""
 _CLOSE_SIDE: Final = 240
 _CLOSE_BORDER: Final = 60
 
@@ -112,7 +115,7 @@ class Finder:
         found = [face for face in seen if face.score >= MIN_SCORE]
         if longest > _NARROW * min(photo.width, photo.height):
             narrow = math.ceil(longest * _TILE_SIDE / min(photo.width, photo.height))
-            found += self._tiled(photo, min(longest, narrow))
+            found += self._tiled(photo, min(longest, narrow, _MOST_TILES * (_TILE - _TILE_OVERLAP)))
         if not found or max(face.side for face in found) > _FILLS * longest:
             found += self._close_up(photo)
         little = min((face.side for face in seen), default=0) < _SMALL * factor

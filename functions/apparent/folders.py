@@ -1,6 +1,7 @@
 """Paths -> the photos to answer."""
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,17 @@ def find_photos(paths: Iterable[Path], unreadable: Callable[[OSError], None]) ->
             yield path
             continue
         files = map(Path, visible_files(path, unreadable))
-        yield from sorted(file for file in files if file.is_file())
+        yield from sorted(filter(_is_regular, files))
+
+
+def _is_regular(file: Path) -> bool:
+    """Also of what may not be looked at: reading it will tell."""
+    try:
+        return stat.S_ISREG(file.stat().st_mode)
+    except FileNotFoundError:  # a link to nowhere
+        return False
+    except OSError:
+        return True
 
 
 def visible_files(folder: Path, unreadable: Callable[[OSError], None]) -> Iterator[str]:

@@ -7,6 +7,8 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime as ort
 
+from apparent.errors import ModelError
+
 
 def load(model: bytes, threads: int = 0) -> ort.InferenceSession:
     """A CPU session for a serialised ONNX graph; 0 `threads` means one per CPU that may be used."""
@@ -18,7 +20,10 @@ def load(model: bytes, threads: int = 0) -> ort.InferenceSession:
     options.log_severity_level = 3  # errors only: YuNet's declared output shapes are too narrow
     # Spinning threads burn the CPU time a Lambda is billed for between two small runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    try:
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's have no base of their own
+        raise ModelError(f"The model cannot be opened: {error}.") from error
 
 
 def usable_cpus() -> int:

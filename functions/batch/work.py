@@ -111,11 +111,11 @@ def _answers(
     """In the order of the keys; those that are left out want another round."""
     last, slowest = batch.round >= LAST_ROUND, 0.0
     names = [_uri(batch.BatchInput, key) for key in keys]
-    for name, read in _read_ahead(names):
+    for index, (name, read) in enumerate(_read_ahead(names)):
         if seconds_left() < _RESERVE_S + 2 * slowest:
-            if last:
-                yield failure(name, "timeout", "There was no time left for it.")
-            continue
+            for late in names[index:] if last else ():
+                yield failure(late, "timeout", "There was no time left for it.")
+            return
         started = time.monotonic()
         try:
             yield answer(name, lambda _, read=read: read(), pipeline)  # type: ignore[misc]
@@ -128,7 +128,8 @@ def _answers(
 def _read_ahead(names: Iterable[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Names with what waits for their bytes, which come while another photo is answered."""
     waiting: deque[tuple[str, Future[bytes]]] = deque()
-    with ThreadPoolExecutor(_AHEAD) as executor:
+    executor = ThreadPoolExecutor(_AHEAD)
+    try:
         for name in names:
             waiting.append((name, executor.submit(s3.read, name, MAX_BYTES)))
             if len(waiting) >= _AHEAD:
@@ -136,6 +137,8 @@ def _read_ahead(names: Iterable[str]) -> Iterator[tuple[str, Callable[[], bytes]
                 yield first, future.result
         for first, future in waiting:
             yield first, future.result
+    finally:  # who asks for no more has no time to wait, either
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _stored(part: str, failures: str, kind: str) -> list[dict[str, Any]] | None:

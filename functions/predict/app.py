@@ -12,9 +12,10 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from apparent.errors import ModelError
 from apparent.pipeline import Pipeline
 from predict import docs, problems, schemas
-from predict.loader import Loader
+from predict.loader import Loader, ModelUnavailable, logger
 from predict.measurements import Measurements
 from predict.middleware import CrossOrigin, Failures, Leniency
 from predict.problems import OutOfMemory, Throttled
@@ -155,7 +156,11 @@ async def model(request: Request, pipeline: LoadedPipeline) -> Response:
     known = request.headers.get("if-none-match", "")
     if headers["ETag"] in known or known.strip() == "*":
         return Response(None, HTTPStatus.NOT_MODIFIED, headers)
-    description = await anyio.to_thread.run_sync(pipeline.bundle.public)
+    try:
+        description = await anyio.to_thread.run_sync(pipeline.bundle.public)
+    except ModelError as error:  # the card is read only now
+        logger.error("The card is not available: %s", error)
+        raise ModelUnavailable(1) from error
     return JSONResponse(description, headers=headers)
 
 

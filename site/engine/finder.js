@@ -14,6 +14,7 @@ const FINE_SIDE = 1280;
 const TILE_SIDE = 480;
 const TILE = 640;
 const TILE_OVERLAP = 128;
+const MOST_TILES = 32; // along a side
 const NARROW = 2;
 const CLOSE_SIDE = 240;
 const CLOSE_BORDER = 60;
@@ -84,7 +85,7 @@ export class Finder {
     const found = seen.filter(({ score }) => score >= MIN_SCORE);
     if (longest > NARROW * shortest) {
       const narrow = Math.ceil((longest * TILE_SIDE) / shortest);
-      found.push(...(await this.#tiled(photo, Math.min(longest, narrow))));
+      found.push(...(await this.#tiled(photo, Math.min(longest, narrow, MOST_TILES * (TILE - TILE_OVERLAP)))));
     }
     if (!found.length || Math.max(...found.map(side)) > FILLS * longest) {
       found.push(...(await this.#closeUp(photo)));

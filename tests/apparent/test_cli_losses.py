@@ -81,8 +81,13 @@ def test_what_may_not_be_read_is_reported_and_the_rest_answered(photos: Path) ->
     locked = photos / "locked"
     locked.mkdir()
     shutil.copy(HOPPER, locked)
-    locked.chmod(0)
-    for named, told in ((photos, locked), (locked / HOPPER.name, locked / HOPPER.name)):
+    photo = locked / HOPPER.name
+    for mode, named, told in (
+        (0o000, photos, locked),
+        (0o000, photo, photo),
+        (0o644, photos, photo),  # it can be listed, and no more
+    ):
+        locked.chmod(mode)
         command: list[Any] = [APPARENT, "predict", named, photos / "a.jpg", "--format", "csv"]
         result = subprocess.run(
             command, capture_output=True, text=True, check=False, preexec_fn=bound_by_permissions
@@ -93,8 +98,10 @@ def test_what_may_not_be_read_is_reported_and_the_rest_answered(photos: Path) ->
     locked.chmod(0o755)
 
 
-@pytest.mark.parametrize("kind", ["json", "csv"])
-def test_ctrl_c_keeps_what_was_answered(photos: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "sent"), [("json", signal.SIGINT), ("csv", signal.SIGTERM)])
+def test_who_is_told_to_end_keeps_what_was_answered(
+    photos: Path, kind: str, sent: signal.Signals
+) -> None:
     os.mkfifo(photos / "b.jpg")
     out = photos.parent / f"out.{kind}"
     named = [photos / name for name in ("a.jpg", "b.jpg", "c.jpg")]
@@ -107,13 +114,14 @@ def test_ctrl_c_keeps_what_was_answered(photos: Path, kind: str) -> None:
         ) as process,  # a test run in the background ignores Ctrl-C, and so would its children
         (photos / "b.jpg").open("wb"),
     ):  # waits until it is read: a.jpg was answered
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted: 1 of 3 photos are answered" in errors
     text = out.read_text()
     rows = json.loads(text) if kind == "json" else list(csv.DictReader(text.splitlines()))
     assert [Path(row["file"]).name for row in rows] == ["a.jpg"]
+    assert {path.name for path in photos.parent.iterdir()} == {"photos", out.name}
 
 
 def limited(size: int) -> Callable[[], None]:

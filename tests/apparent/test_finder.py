@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from apparent.arrays import Landmarks
-from apparent.detector import Detection, Detector
+from apparent.arrays import Landmarks, Pixels
+from apparent.detector import MIN_SCORE, Detection, Detector
 from apparent.finder import Finder
 from apparent.model import DETECTOR, EMBEDDED
 from apparent.photo import DecodedPhoto
@@ -42,6 +42,26 @@ def found(finder: Finder, picture: Image.Image) -> list[Detection]:
 def eyes(landmarks: Landmarks) -> float:
     """The distance of the eyes, pixels."""
     return float(np.hypot(*(landmarks[1] - landmarks[0])))
+
+
+def test_the_longest_photos_cost_no_more_looks_than_long_ones() -> None:
+    looks = 0
+
+    class Counting(Detector):
+        def detect(self, pixels: Pixels, min_score: float = MIN_SCORE) -> list[Detection]:
+            nonlocal looks
+            looks += 1
+            return super().detect(pixels, min_score)
+
+    finder = Finder(Counting((EMBEDDED / DETECTOR).read_bytes(), threads=1))
+    panorama = Image.new("RGB", (20_480, 512), GREY)
+    panorama.paste(portrait("eileen_collins"), (9000, 0))
+    (face,) = found(finder, panorama)
+    np.testing.assert_allclose(face.box[:2], [9178, 63], atol=15)
+    for size in ((400_000, 1), (1, 400_000)):
+        looks = 0
+        assert not found(finder, Image.new("RGB", size, GREY))
+        assert looks < 50
 
 
 @pytest.mark.parametrize("side", [200, 640, 2000])

@@ -117,6 +117,22 @@ def test_what_there_is_never_time_for_has_failed(bucket: Any, pipeline: Pipeline
     assert list(failed.values()).count("timeout") == len(ALL) - LAST_ROUND - 1
 
 
+def test_what_there_is_no_time_for_is_not_read(
+    bucket: Any, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for, read = [], objects.read
+
+    def reading(uri: str, *limit: int) -> bytes:
+        asked_for.append(uri)
+        return read(uri, *limit)
+
+    monkeypatch.setattr(objects, "read", reading)
+    items = [Object(Key=f"in/gone-{number}.jpg") for number in range(60)]
+    first = process(batch().model_copy(update={"Items": items}), pipeline, running_out_after(2))
+    assert first.unfinished == 58
+    assert len(asked_for) < 30
+
+
 def test_a_part_is_written_in_parquet_where_asked_for(bucket: Any, pipeline: Pipeline) -> None:
     first = process(batch(kind="parquet"), pipeline, plenty)
     again = process(batch(kind="parquet"), pipeline, plenty)

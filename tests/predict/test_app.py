@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from apparent.errors import UndecodablePhoto
-from apparent.model import EMBEDDED
+from apparent.model import CARD, EMBEDDED
 from apparent.pipeline import Pipeline
 from apparent.results import Faces
 from predict.app import MAX_WAITING, create_app
@@ -141,6 +141,22 @@ def test_the_model_s_description_is_small_and_sent_once(client: TestClient) -> N
     assert (again.status_code, again.content) == (304, b"")
     other = client.get("/api/v1/model", headers={"if-none-match": '"of another bundle"'})
     assert other.status_code == 200
+
+
+def test_a_card_that_cannot_be_read_is_no_failure_of_the_service(
+    tmp_path: Path, collins: bytes
+) -> None:
+    shutil.copytree(EMBEDDED, tmp_path / "model")
+    settings = Settings(model_uri=(tmp_path / "model").as_uri())
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        assert post(client, collins).status_code == 200
+        whole = (tmp_path / "model" / CARD).read_bytes()
+        (tmp_path / "model" / CARD).write_bytes(b"damaged")
+        answer = client.get("/api/v1/model")
+        problem(answer, 503)
+        assert answer.headers["retry-after"] == "1"
+        (tmp_path / "model" / CARD).write_bytes(whole)
+        assert client.get("/api/v1/model").status_code == 200
 
 
 def test_the_documentation_s_example_asks_the_service_that_shows_it(client: TestClient) -> None:

@@ -15,7 +15,7 @@ def answer(name: str, read: Callable[[str], bytes], pipeline: Callable[[bytes], 
     Kinds: `unsupported`, `undecodable`, `missing`, `too_large`, `unreadable`, `unexpected`. What
     may succeed later is raised: `sources.Unavailable`.
     """
-    file = name.encode("utf-8", "backslashreplace").decode()  # not every file system keeps to it
+    file = file_of(name)
     try:
         told = pipeline(read(name)).to_dict()
     except Unavailable:
@@ -26,9 +26,14 @@ def answer(name: str, read: Callable[[str], bytes], pipeline: Callable[[bytes], 
     return {"file": file, **told}
 
 
-def failure(file: str, kind: str, detail: str) -> dict[str, Any]:
+def file_of(name: str) -> str:
+    """A photo's name as it is told: not every file system keeps to UTF-8."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def failure(name: str, kind: str, detail: str) -> dict[str, Any]:
     """The answer for a photo that has none."""
-    return {"file": file, "error": {"kind": kind, "detail": detail}}
+    return {"file": file_of(name), "error": {"kind": kind, "detail": detail}}
 
 
 def _kind(error: Exception) -> str:

@@ -52,13 +52,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """The exit status."""
-    from apparent.bulk.run import Bulk, Share
+    from apparent.bulk.run import Bulk, Share, without_output
     from apparent.bulk.sources import find_names
     from apparent.errors import ApparentError
     from apparent.photo import MAX_PIXELS
 
     try:
-        names = find_names(args.sources)
+        names = without_output(find_names(args.sources), args.output)
         if not names:
             _say("error: there is no photo in what was named.")
             return 2

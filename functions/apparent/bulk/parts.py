@@ -42,7 +42,8 @@ class FolderParts(Parts):
         path = self.folder / name
         with atomic_write(path) as partial:
             partial.write_bytes(data)
-        remove_abandoned(path)  # of a worker that was killed over the same part
+        if name.startswith("part-"):  # the plan is written by all machines at once
+            remove_abandoned(path)  # of a worker that was killed over the same part
 
 
 class S3Parts(Parts):

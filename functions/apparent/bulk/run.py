@@ -1,13 +1,17 @@
 """A collection -> its parts, in as many processes as there are CPUs; what is there is kept."""
 
+import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from apparent.atomic import atomic_write
+from apparent.bulk.answers import file_of
 from apparent.bulk.parts import Parts, parts_at
 from apparent.bulk.plan import BulkError, Plan, begin, plan
+from apparent.bulk.sinks import as_text
 from apparent.bulk.sources import shards
 from apparent.bulk.summary import Summary
 from apparent.bulk.tables import FORMATS, decode, join
@@ -65,6 +69,8 @@ class Bulk:
         """Whether the one file that was asked for is there."""
         if self.complete and not resume:
             raise BulkError(f"{output} is there already. Remove it, or name another output.")
+        if self.complete and self._told() != [self._cell(name) for name in names]:
+            raise BulkError(f"{output} answers other photos. Remove it, or name another output.")
         self._parts: Parts = parts_at(self._where)
         if not self.complete:
             begin(self._parts, self.plan, resume=resume or share.count > 1)
@@ -77,6 +83,14 @@ class Bulk:
         self.missing = 0 if self.complete else sum(len(shard.names) for shard in self._todo)
         """Photos, of those that are this machine's."""
         self.partial = share.count > 1
+
+    def _told(self) -> list[str]:
+        """The photos that the one file answers."""
+        rows = decode(self.file.read_bytes(), self._kind) if self.file is not None else ()
+        return list(dict.fromkeys(row["file"] for row in rows))
+
+    def _cell(self, name: str) -> str:
+        return as_text(file_of(name)) if self._kind == "csv" else file_of(name)
 
     def run(self, workers: int = 0) -> Iterator[Done]:
         """Makes the parts that are missing, and tells of each photo; 0 `workers` are one per CPU
@@ -104,6 +118,17 @@ class Bulk:
         elif not self.partial:
             self._parts.write("summary.json", summary.to_json().encode())
         return summary
+
+
+def without_output(names: Sequence[str], output: str) -> list[str]:
+    """The names but for what this run or an earlier one made, where that lies among the photos."""
+    own = re.escape(_whole(output).rstrip("/"))
+    made = re.compile(rf"{own}(\.parts/.*|/(plan\.json|summary\.json|part-\d+-of-\d+\..*))?")
+    return [name for name in names if not made.fullmatch(_whole(name))]
+
+
+def _whole(path: str) -> str:
+    return path if path.startswith("s3://") else os.path.abspath(path)  # noqa: PTH100, links stay
 
 
 def _check_packages(kind: str) -> None:

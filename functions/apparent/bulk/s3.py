@@ -18,6 +18,7 @@ _PATIENCE: Final = Config(
     max_pool_connections=32,
 )
 _MISSING: Final = ("404", "NoSuchKey", "NoSuchBucket")
+_LATER: Final = ("SlowDown", "RequestTimeout", "ExpiredToken", "RequestExpired", "InvalidToken")
 
 
 @cache
@@ -85,5 +86,5 @@ def _told(error: Exception, uri: str) -> OSError:
     if code in _MISSING:
         return FileNotFoundError(f"there is no {uri}")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    later = status in (429, 500, 502, 503, 504) or code in ("SlowDown", "RequestTimeout")
+    later = status in (429, 500, 502, 503, 504) or code in _LATER
     return (Unavailable if later else OSError)(f"S3 refuses {uri}: {code}")

@@ -1,7 +1,9 @@
 """Files, folders, zips and S3 prefixes -> the names of the photos to answer, and their bytes."""
 
+import re
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -64,9 +66,10 @@ def read(name: str, max_bytes: int = MAX_BYTES) -> bytes:
         from apparent.bulk import s3
 
         return s3.read(name, max_bytes)
-    archive, inside, member = name.partition(f".zip{INSIDE}")
+    inside = re.search(rf"\.zip(?={INSIDE})", name, re.IGNORECASE)
     if inside and not Path(name).exists():
-        return _read_member(f"{archive}.zip", member, max_bytes)
+        member = name[inside.end() :].removeprefix(INSIDE)
+        return _read_member(name[: inside.end()], member, max_bytes)
     status = Path(name).stat()
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its other end
         raise OSError("It is no regular file.")
@@ -96,7 +99,7 @@ def _read_member(path: str, member: str, max_bytes: int) -> bytes:
         return archive.read(member)
     except KeyError as error:
         raise FileNotFoundError(f"There is no {member} in {path}.") from error
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
         raise OSError(f"{member} in {path} cannot be read: {error}.") from error
 
 

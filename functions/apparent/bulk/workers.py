@@ -177,8 +177,9 @@ def _serve(task: Task, parent: Connection) -> None:
                     if name in shard.fatal
                     else answer(name, lambda it: read(it, task.max_bytes), pipeline)
                 )
-            except Unavailable as error:
-                told = failure(name, "unavailable", str(error))
+            except Unavailable as error:  # a part that told of it would be kept by --resume
+                parent.send(f"{error}. Go on with --resume once that is mended.")
+                return
             answers.append(told)
             parent.send(Done(len(told.get("faces", ())), told.get("error", {}).get("kind")))
         try:

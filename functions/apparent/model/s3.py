@@ -29,7 +29,10 @@ class S3Folder:
 
     def __init__(self, bucket: str, prefix: str, seconds: float | None = None) -> None:
         """`seconds`, from now on, is how long all reading together may take."""
-        self._client: Any = boto3.client("s3", config=_PATIENCE)
+        try:
+            self._client: Any = boto3.client("s3", config=_PATIENCE)
+        except BotoCoreError as error:  # such as a profile that is not there
+            raise S3Error(str(error)) from error
         self._bucket, self._prefix = bucket, prefix.strip("/")
         self._seconds = seconds
         self._end = None if seconds is None else time.monotonic() + seconds

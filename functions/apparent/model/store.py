@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -130,14 +131,20 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _reader(uri: str, seconds: float | None = None) -> Read:
-    parts = urlsplit(uri)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        folder = Path(unquote(parts.path))
-        return lambda name: (folder / name).read_bytes()
-    if parts.scheme == "s3" and parts.netloc:
-        from apparent.model.s3 import S3Folder  # its import costs more than a local model
+    try:
+        parts = urlsplit(uri)
+        if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+            path = unquote(parts.path)
+            folder = Path(path.lstrip("/") if os.name == "nt" else path)  # /C:/models
+            return lambda name: (folder / name).read_bytes()
+        if parts.scheme == "s3" and parts.netloc:
+            from apparent.model.s3 import S3Folder  # its import costs more than a local model
 
-        return S3Folder(parts.netloc, parts.path, seconds).read
+            return S3Folder(parts.netloc, parts.path, seconds).read
+    except ImportError as error:
+        raise ModelError(f"{uri} needs boto3. Install apparent with the extra 's3'.") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{uri} cannot be read: {error}.") from error
     raise ModelError(
         f"The model URI {uri} is not of a kind that can be read: use file:///path/to/folder or "
         "s3://bucket/path."

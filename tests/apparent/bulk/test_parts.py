@@ -20,3 +20,10 @@ def test_what_a_killed_worker_left_of_a_part_is_gone_once_the_part_is_there(
     parts.write("part-1.jsonl", b"whole")
     assert parts.names() == {"part-1.jsonl", others.name}
     assert parts.read("part-1.jsonl") == b"whole"
+
+
+def test_the_plan_that_another_machine_is_writing_is_left_alone(tmp_path: Path) -> None:
+    others = tmp_path / "plan.0123abcd.partial.json"
+    others.write_bytes(b"{")
+    FolderParts(tmp_path).write("plan.json", b"{}")
+    assert others.exists()

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from apparent import Pipeline
+from apparent.bulk.plan import BulkError
 from apparent.bulk.run import Bulk
 from apparent.bulk.sources import find_names
 from apparent.bulk.tables import ROW, schema
@@ -130,6 +132,54 @@ def test_a_photo_that_ends_each_process_that_tries_it_is_a_failure_and_the_other
     assert answers[1]["error"]["kind"] == "fatal"
 
 
+class _ExpiredAtFirst(BaseHTTPRequestHandler):
+    """S3, whose visitor's credentials have expired until somebody mends that."""
+
+    expired = True
+
+    def do_GET(self) -> None:
+        data = (SAMPLES / "grace_hopper.jpg").read_bytes()
+        if self.expired:
+            data = b"<Error><Code>ExpiredToken</Code><Message>expired</Message></Error>"
+        self.send_response(400 if self.expired else 200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def test_where_s3_refuses_for_now_the_run_ends_and_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3 = ThreadingHTTPServer(("127.0.0.1", 0), _ExpiredAtFirst)
+    thread = threading.Thread(target=s3.serve_forever)
+    thread.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3.server_port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    names, out = ["s3://bucket/a.jpg"], str(tmp_path / "out")
+    with pytest.raises(BulkError, match=r"ExpiredToken.*--resume"):
+        list(Bulk(names, out).run(workers=1))
+    monkeypatch.setattr(_ExpiredAtFirst, "expired", False)
+    assert [done.error for done in Bulk(names, out, resume=True).run(workers=1)] == [None]
+    s3.shutdown()
+    thread.join()
+    s3.server_close()
+
+
+def test_what_a_run_makes_among_its_photos_is_no_photo_of_it(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).symlink_to(SAMPLES / "grace_hopper.jpg")
+    arguments = (tmp_path, "--output", tmp_path / "faces", "--shard-size", "1")
+    assert bulk(*arguments).returncode == 0
+    (tmp_path / "faces" / "part-000002-of-000002.jsonl").unlink()
+    again = bulk(*arguments, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert "2 photos, 1 of them to do" in again.stderr
+
+
 def test_workers_that_end_before_they_begin_end_the_run_with_what_to_do(tmp_path: Path) -> None:
     program = """
 import multiprocessing, sys
@@ -187,6 +237,9 @@ def test_one_parquet_file_has_the_schema_that_is_documented(
     again = bulk(*sources, "--output", out, "--shard-size", "4", "--resume")
     assert "0 of them to do" in again.stderr
     assert "3 failed" in again.stderr
+    others = bulk(collection, "--output", out, "--shard-size", "4", "--resume")
+    assert others.returncode == 2
+    assert "answers other photos" in others.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import os
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,22 @@ def test_what_would_wait_or_fill_memory_is_refused(tmp_path: Path) -> None:
         read(str(tmp_path / "pipe"))
     with pytest.raises(TooLarge, match="5 bytes"):
         read(str(tmp_path / "large"), max_bytes=4)
+
+
+def test_a_zip_in_capitals_is_one_and_a_damaged_one_is_unreadable(
+    collection: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "MORE.ZIP"
+    shutil.copy(collection / "more.zip", path)
+    photo, _ = find_names([str(path)])
+    assert read(photo) == read(f"{collection / 'more.zip'}!/in/d.jpg")
+    damaged = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(damaged, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jpg", bytes(1000))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:35] + b"\xff" * 10 + whole[45:])  # inside the deflated bytes
+    with pytest.raises(OSError, match=r"a.jpg in .*damaged.zip cannot be read"):
+        read(f"{damaged}!/a.jpg")
 
 
 def test_shards_hold_every_name_once_in_order() -> None:

@@ -1,6 +1,7 @@
 import json
 import shutil
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,32 @@ def test_a_bundle_without_figures_tells_none(folder: Path) -> None:
 def test_another_kind_of_uri_is_refused() -> None:
     with pytest.raises(ModelError, match="file://"):
         store.load("ftp://example.org/model")
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"s3://\[x cannot be read"):
+        store.load("s3://[x")
+
+
+def test_a_graph_that_is_none_is_no_model(folder: Path) -> None:
+    (folder / ESTIMATOR).write_bytes(b"no graph")
+    described = describe(folder / ESTIMATOR)
+    edit(folder, lambda m: m["files"]["estimator"].update(int8=described.model_dump()))
+    edit(folder, lambda m: m.update(version=described.sha256[:12]))
+    with pytest.raises(ModelError, match="cannot be opened"):
+        Pipeline.load(folder)
+
+
+def test_what_aws_s_library_needs_and_lacks_is_a_sentence(
+    s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("AWS_PROFILE", "nobody")
+        with pytest.raises(ModelError, match=r"s3://bucket/models .*nobody"):
+            store.load("s3://bucket/models")
+    monkeypatch.setitem(sys.modules, "apparent.model.s3", None)  # as without the extra s3
+    with pytest.raises(ModelError, match="the extra 's3'"):
+        store.load("s3://bucket/models")
 
 
 def test_a_folder_name_with_spaces_is_read(
