@@ -104,7 +104,10 @@ def _commit() -> str:
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(root), *arguments]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        try:
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError:  # there is no git
+            return ""
         return result.stdout.strip() if result.returncode == 0 else ""
 
     head = git("rev-parse", "HEAD")

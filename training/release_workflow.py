@@ -9,15 +9,18 @@ goes on where it was. The bundle is left in runs/NAME/bundle.
 import hashlib
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
-from apparent.atomic import atomic_write
+from apparent.atomic import atomic_write, write_text
 from apparent.model import EMBEDDED
+from apparent.model.writer import describe
 from training import recipe as recipes
 from training.data.dataset import LABELS, soft_targets
 from training.engine import distributed
 from training.engine.average import average
 from training.engine.distil import write_soft_targets
+from training.recipe import Section
 from training.release.answers import Source
 from training.release.calibrate import calibrate
 from training.release.evaluate import evaluate, record, shown
@@ -63,6 +66,21 @@ def _weights(runs: Path, name: str) -> Path:
     return runs / name if Path(name).suffix else runs / name / "model.pt"
 
 
+def _done(out: Path, step: Section, inputs: Iterable[Path]) -> bool:
+    """Whether `out` is there; raises `ValueError` where it was made of another step or files."""
+    made_of = "\n".join([step.model_dump_json(), *(describe(path).sha256 for path in inputs)])
+    stamp = out.with_name(f"{out.name}.made-of")
+    if out.exists():
+        if stamp.exists() and stamp.read_text() != made_of:
+            raise ValueError(
+                f"{out} was made of what has changed since. Remove it to make it anew."
+            )
+        return True
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(stamp, made_of)
+    return False
+
+
 def _from_history(step: FromHistory, runs: Path) -> None:
     out = runs / step.out
     if out.exists():
@@ -92,9 +110,9 @@ def _train(step: Train, folder: Path, data: Path, runs: Path) -> None:
 
 
 def _average(step: Average, runs: Path) -> None:
-    out = runs / step.out / "model.pt"
-    if not out.exists():
-        average([_weights(runs, name) for name in step.of], out)
+    out, members = runs / step.out / "model.pt", [_weights(runs, name) for name in step.of]
+    if not _done(out, step, members):
+        average(members, out)
 
 
 def _teach(step: Teach, data: Path, runs: Path) -> None:
@@ -102,16 +120,18 @@ def _teach(step: Teach, data: Path, runs: Path) -> None:
     with distributed.workers() as workers:
         for name in step.sets:
             chips = runs / "data" / name
-            if not soft_targets(runs / step.out, chips).exists():
+            inputs = [*teachers, chips / LABELS]
+            if not _done(soft_targets(runs / step.out, chips), step, inputs):
                 write_soft_targets(teachers, chips, runs / step.out, workers.device, step.jittered)
 
 
 def _bundle(plan: Release, data: Path, runs: Path) -> Path:
     bundle = runs / plan.name / "bundle"
-    if bundle.exists():
+    weights = _weights(runs, plan.ship)
+    labels = [data / name / LABELS for name in (*plan.calibrate_on, *plan.report_on)]
+    if _done(bundle, plan, [weights, *labels]):
         return bundle
     made = bundle.with_name("bundle.unfinished")
-    weights = _weights(runs, plan.ship)
     export(weights, runs / "data" / plan.report_on[0], made, mirrored=plan.mirrored)
     calibrate(made, _sources(data, plan.calibrate_on), "calibration", plan.calibration)
     result = evaluate(made, _sources(data, plan.report_on), plan.report_splits, "photos")

@@ -6,16 +6,18 @@ Leaves runs/NAME/model.pt and, of a fine-tuning run, the bundle runs/NAME/bundle
 split `calibration` of the recipe's sets and scored on their `val`.
 """
 
+import fcntl
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from training import recipe as recipes
 from training.data.dataset import LABELS
-from training.data.labels import UNKNOWN, read_labels
+from training.data.labels import EXCLUDED, UNKNOWN, read_labels
 from training.data.prepare import prepare
 from training.engine import distributed
 from training.engine.finetune import finetune
@@ -58,11 +60,35 @@ def run(path: Path, data: Path, runs: Path) -> Path:
 def prepare_sets(recipe: recipes.Recipe | recipes.PretrainRecipe, data: Path, runs: Path) -> None:
     """Chips of each set that the recipe names, where there are none yet."""
     beside = recipe.validation if isinstance(recipe, recipes.Recipe) else ()
-    for name in dict.fromkeys([*(source.name for source in recipe.sources), *beside]):
-        photos, chips = data / name, runs / "data" / name
-        if not chips.exists():
-            misses = prepare(photos / "images.zip", photos / LABELS, chips, CHIP_SIZE)
-            print(f"{chips}: {misses}")
+    prepared = runs / "data"
+    prepared.mkdir(parents=True, exist_ok=True)
+    with (prepared / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be at the same set; let go at its end
+        for name in dict.fromkeys([*(source.name for source in recipe.sources), *beside]):
+            _prepare_set(data / name, prepared / name)
+
+
+def _prepare_set(photos: Path, chips: Path) -> None:
+    if not chips.exists():
+        misses = prepare(photos / "images.zip", photos / LABELS, chips, CHIP_SIZE)
+        print(f"{chips}: {misses}")
+    elif (photos / LABELS).exists() and not _are_of(photos / LABELS, chips / LABELS):
+        raise ValueError(
+            f"{photos / LABELS} is not what {chips} was made of. Remove {chips}, and runs that "
+            "learnt from it, to use the labels of today."
+        )
+
+
+def _are_of(labels: Path, prepared: Path) -> bool:
+    """Whether chips are of these labels; `prepare` moves what it cannot decode to `excluded`."""
+    now, then = read_labels(labels), read_labels(prepared)
+    arrays = ("age_low", "age_high", "genders")
+    return (
+        now.files == then.files
+        and now.clusters == then.clusters
+        and all(np.array_equal(getattr(now, name), getattr(then, name)) for name in arrays)
+        and all(b in (a, EXCLUDED) for a, b in zip(now.splits, then.splits, strict=True))
+    )
 
 
 def _has_ages(labels: Path, split: str) -> bool:

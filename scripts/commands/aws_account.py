@@ -94,6 +94,19 @@ def functions_of(session: boto3.Session, stack: str) -> list[str]:
         return []
 
 
+def kept_of(session: boto3.Session, stack: str) -> list[str]:
+    """What stays of a stack where it is destroyed: as it was deployed, whatever is chosen now."""
+    client = session.client("cloudformation")
+    try:
+        template = client.get_template(StackName=stack)["TemplateBody"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":  # of a stack that does not exist
+            raise
+        return []
+    found = template["Resources"].items()
+    return [name for name, of in found if of.get("DeletionPolicy") == "Retain"]
+
+
 def fitting_concurrency(
     session: boto3.Session, stack: str, template: dict[str, Any], chosen: bool
 ) -> list[str]:
@@ -102,11 +115,13 @@ def fitting_concurrency(
     None where they do as they are. An account so small that it can reserve none gets none, unless
     the number was `chosen`: its own limit is the cap then. Raises `DeployError` in other cases.
     """
-    wanted = sum(
-        resource["Properties"].get("ReservedConcurrentExecutions", 0)
+    reserving = [
+        number
         for resource in template["Resources"].values()
         if resource["Type"] == "AWS::Lambda::Function"
-    )
+        and (number := resource["Properties"].get("ReservedConcurrentExecutions", 0))
+    ]
+    wanted, batches = sum(reserving), len(reserving) > 1
     client = session.client("lambda")
     try:
         limits = client.get_account_settings()["AccountLimit"]
@@ -123,14 +138,17 @@ def fitting_concurrency(
     if wanted <= free:
         print(f"AWS Lambda: {wanted} of the account's {most} functions at once are reserved.")
         return []
-    if most <= _UNRESERVED and not chosen:
+    if most <= _UNRESERVED and not (chosen or batches):
         print(
             f"AWS Lambda: the account may run {most} functions at once, too few to reserve any, so "
             f"reserved_concurrency is 0: {most}, of all its functions together, are the cap."
         )
         return ["-c", "reserved_concurrency=0"]
+    choice = f"reserved_concurrency={max(0, free)}"
+    if batches:
+        choice = f"reserved_concurrency and -c batch_concurrency of {max(0, free)} together"
     raise DeployError(
         f"{wanted} functions at once are to be reserved, but of the account's {most} only "
         f"{max(0, free)} can be: AWS Lambda keeps {min(_UNRESERVED, most)} for all others. Choose "
-        f"-c reserved_concurrency={max(0, free)}, or ask AWS for more (quota {_QUOTA})."
+        f"-c {choice}, or ask AWS for more (quota {_QUOTA})."
     )

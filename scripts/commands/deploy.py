@@ -24,7 +24,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from apparent.errors import ModelError
 from apparent.model import EMBEDDED, store
 from infra.on_device import INDEX, MODEL_PATH, NAME
-from scripts.commands.aws_account import DeployError, account, fitting_concurrency, functions_of
+from scripts.commands.aws_account import (
+    DeployError,
+    account,
+    fitting_concurrency,
+    functions_of,
+    kept_of,
+)
 from scripts.commands.emulator import ContainerError, engine
 
 ROOT: Final = Path(__file__).parents[2]
@@ -188,16 +194,9 @@ def destroy(program: str, profile: str | None, arguments: list[str], *, sure: bo
     cdk(program, "synth", "--quiet", *arguments)
     if not (sure or confirmed(_stack(), number, region)):
         raise DeployError("Nothing was removed.")
-    functions = functions_of(session, _stack())
+    functions, kept = functions_of(session, _stack()), kept_of(session, _stack())
     cdk(program, "destroy", "--force", *arguments)
     remove_logs(session, functions)
-    kept = [
-        name
-        for name, found in json.loads((OUT / f"{_stack()}.template.json").read_text())[
-            "Resources"
-        ].items()
-        if found.get("DeletionPolicy") == "Retain"
-    ]
     print(
         "Removed, with its logs. The image and the archives stay in the CDK's own storage, which "
         "other stacks share, until `cdk gc --unstable=gc` is run."

@@ -65,6 +65,13 @@ def test_a_number_that_does_not_fit_is_refused_with_one_that_does(
         fitting_concurrency(Limited(most, unreserved), "Apparent", template(wanted), True)
 
 
+@pytest.mark.parametrize(("most", "wanted"), [(10, (10, 100)), (1000, (10, 1000))])
+def test_batches_that_do_not_fit_are_told_of(s3: Any, most: int, wanted: tuple[int, int]) -> None:
+    del s3
+    with pytest.raises(DeployError, match="batch_concurrency of"):
+        fitting_concurrency(Limited(most, most), "Apparent", template(*wanted), False)
+
+
 def test_what_the_stack_holds_already_counts_as_free(s3: Any) -> None:
     del s3
     trust = {

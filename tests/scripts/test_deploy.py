@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from apparent.model import EMBEDDED, store
+from scripts.commands import deploy
 from scripts.commands.aws_account import DeployError, functions_of
 from scripts.commands.deploy import (
     INFRA,
@@ -92,6 +93,29 @@ def test_nothing_is_destroyed_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
             os.write(main, typed)
             assert confirmed("Apparent", "123456789012", "us-east-1") is meant
     os.close(main)
+
+
+def test_what_stays_is_told_as_it_was_deployed(
+    s3: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del s3
+
+    def written(kept: bool) -> str:
+        bucket = {"Type": "AWS::S3::Bucket"} | ({"DeletionPolicy": "Retain"} if kept else {})
+        return json.dumps({"Resources": {"Models": bucket}})
+
+    assembly = {"artifacts": {"Apparent": {"type": "aws:cloudformation:stack"}}}
+    (tmp_path / "manifest.json").write_text(json.dumps(assembly))
+    monkeypatch.setattr(deploy, "OUT", tmp_path)
+    monkeypatch.setattr(deploy, "cdk", lambda *_: None)
+    monkeypatch.setattr(deploy, "account", lambda _: (boto3.Session(), "1", "us-east-1"))
+    client = boto3.client("cloudformation")
+    for kept in (False, True):
+        client.create_stack(StackName="Apparent", TemplateBody=written(kept))
+        (tmp_path / "Apparent.template.json").write_text(written(not kept))  # what is chosen now
+        deploy.destroy("cdk", None, [], sure=True)
+        assert ("Kept" in capsys.readouterr().out) is kept
+        client.delete_stack(StackName="Apparent")
 
 
 def test_an_unknown_setting_is_refused_with_the_one_that_is_meant() -> None:

@@ -1,4 +1,6 @@
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +46,33 @@ def test_in_ci_what_is_skipped_has_failed(tmp_path: Path, ci: str, status: int) 
     assert "no tripod" in result.stdout
 
 
+def _pip_version() -> str:
+    (version,) = re.findall(r"^pip_version=(.*)$", (ROOT / "scripts/setup").read_text(), re.M)
+    return str(version)
+
+
+def test_an_environment_that_was_not_finished_is_begun_anew(tmp_path: Path) -> None:
+    """As where the first set-up was interrupted, or had no python3-venv."""
+    project, programs = tmp_path / "project", tmp_path / "bin"
+    (project / "scripts").mkdir(parents=True)
+    shutil.copy(ROOT / "scripts/setup", project / "scripts")
+    python = project / ".venv/bin/python"
+    for program, script in ((python, "exit 1"), (programs / "python3", "exec true")):
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    result = subprocess.run(
+        ["bash", "scripts/setup"],
+        cwd=project,
+        env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHON": "", "VENV": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "setup: making .venv\nerror: pip could not be installed" in result.stderr
+
+
 def test_a_style_rule_installs_nothing_anew(tmp_path: Path) -> None:
     """Set-up of a copy whose groups are installed, but whose ruff rules are others."""
     project = tmp_path / "project"
@@ -61,13 +90,18 @@ def test_a_style_rule_installs_nothing_anew(tmp_path: Path) -> None:
     python.parent.mkdir(parents=True)
     python.write_text("#!/bin/sh\n")  # in place of pip, which would install
     python.chmod(0o755)
+    made = project / f".venv/lib/python3/site-packages/pip-{_pip_version()}.dist-info/RECORD"
+    made.parent.mkdir(parents=True)
+    made.touch()
 
     def set_up() -> str:
         command = ["bash", "scripts/setup"]
         result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
         return result.stderr
 
-    assert "installing group serve" in set_up()
+    told = set_up()
+    assert "making .venv" not in told
+    assert "installing group serve" in told
     settings = project / "pyproject.toml"
     settings.write_text(settings.read_text().replace("line-length = 100", "line-length = 99"))
     assert set_up() == ""

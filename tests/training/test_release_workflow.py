@@ -81,6 +81,10 @@ def test_a_release_ends_installed_and_scored_and_does_nothing_twice(
     assert {path: path.stat().st_mtime_ns for path in runs.rglob("model.pt")} == made
     again = store.load((target / "embedded").as_uri())
     assert again.manifest.version == bundle.manifest.version
+    release.write_text("mirrored = true\n" + RELEASE)
+    capsys.readouterr()
+    assert main(command) == 1
+    assert "bundle was made of what has changed since" in capsys.readouterr().err
 
 
 def test_a_step_that_nobody_knows_is_a_sentence(

@@ -1,4 +1,5 @@
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from tests.conftest import SAMPLES
 from tests.training.conftest import PRETRAINING, recipe
 from tests.training.release.conftest import photos
 from training.__main__ import main
+from training.recipe import Recipe, load
+from training.workflow import prepare_sets
 
 SPLITS = ["train"] * 8 + ["val"] * 4 + ["calibration"] * 6
 
@@ -43,3 +46,37 @@ def test_a_recipe_becomes_a_scored_bundle_and_prepares_each_set_once(
     assert bundle.manifest.provenance.data["ranges"].faces == 18
     assert json.loads((runs / "tiny" / "run.json").read_text())["start_sha256"]
     assert len(Pipeline(bundle)(SAMPLES / "grace_hopper.jpg")) == 1
+
+
+@pytest.fixture
+def one_set(tmp_path: Path) -> Recipe:
+    """A recipe on a set that lies, with photos, below the folder."""
+    ages, genders, splits = ["30"] * 4, ["male"] * 4, ["train"] * 3 + ["test"]
+    photos(tmp_path / "utkface", ages, genders, splits)
+    path = recipe(tmp_path, epochs=1)
+    settings = path.read_text().split("[[sources]]", maxsplit=1)[0]
+    path.write_text(settings + '[[sources]]\nname = "utkface"\n')
+    return load(path, Recipe)
+
+
+def test_labels_that_changed_since_the_chips_were_made_are_refused(
+    one_set: Recipe, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        prepare_sets(one_set, tmp_path, tmp_path / "runs")
+    labels = tmp_path / "utkface" / "labels.csv"
+    labels.write_text(labels.read_text().replace("train", "test", 1))
+    with pytest.raises(ValueError, match=r"is not what .* was made of"):
+        prepare_sets(one_set, tmp_path, tmp_path / "runs")
+
+
+def test_two_runs_at_once_prepare_a_set_once(
+    one_set: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = (one_set, tmp_path, tmp_path / "runs")
+    runs = [threading.Thread(target=prepare_sets, args=arguments) for _ in range(2)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert capsys.readouterr().out.count("no face was found") == 1

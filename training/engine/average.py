@@ -35,6 +35,6 @@ def average(weights: list[Path], out: Path) -> None:
         update={"name": out.parent.name, "description": f"The mean of {members}."}
     )
     out.parent.mkdir(parents=True, exist_ok=True)
+    provenance.record_average(out.parent, recipe, weights)  # first: it may refuse
     with atomic_write(out) as partial:
         torch.save({"model": mean, "recipe": recipe.model_dump_json()}, partial)
-    provenance.record_average(out.parent, recipe, weights)

@@ -50,7 +50,7 @@ def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
     }
     run = RunFolder(out, recipe, parts)
     progress = run.resume(device)
-    if workers.first:
+    if workers.first and progress.epochs < (schedule.stop_after or schedule.epochs):
         provenance.record(out, recipe, data, faces.counts, run.seconds())
     while progress.epochs < (schedule.stop_after or schedule.epochs):
         epoch = progress.epochs

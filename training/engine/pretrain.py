@@ -41,7 +41,7 @@ def pretrain(recipe: PretrainRecipe, data: Path, out: Path, workers: Workers) ->
     parts = {"net": mae, "optimizer": optimizer, "scheduler": scheduler}
     run = RunFolder(out, recipe, parts)
     progress = run.resume(device)
-    if workers.first:
+    if workers.first and progress.epochs < schedule.epochs:
         provenance.record(out, recipe, data, faces.counts, run.seconds())
     while progress.epochs < schedule.epochs:
         order = faces.epoch(recipe.seed, progress.epochs)

@@ -144,6 +144,8 @@ def collect(
     bundle: store.Bundle, collections: Sequence[Source], splits: Sequence[str], through: Through
 ) -> Answers:
     """The answers for some splits of each collection; raises `ValueError` where one has none."""
+    if not collections:
+        raise ValueError(f"No collection has a face to ask for in {' or '.join(splits)}.")
     ask = asker(bundle, through)
     parts = [_collect(ask, source, splits) for source in collections]
     names = vars(parts[0])

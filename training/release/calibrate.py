@@ -34,6 +34,7 @@ _MISS_RATE_STEP = 0.005
 _TELLING = 30
 """Faces from which a group has a say in how wide the intervals are."""
 _TINY = 1e-30
+_NO_AGE = "No calibration face has an exact age: add a collection that has some."
 _NEARLY_0 = 1e-7  # about float32's distance from 1 to its neighbour
 
 
@@ -99,7 +100,9 @@ def age_tilt(probabilities: Floats, ages: NDArray[np.int64], knee: int) -> float
 
 
 def gender_temperature(female: Floats, is_female: NDArray[np.bool_]) -> float:
-    """As `age_temperature`, for the binary answer."""
+    """As `age_temperature`, for the binary answer; 1 where nobody told a gender."""
+    if not len(female):
+        return 1.0
     clipped = female.astype(np.float64).clip(_NEARLY_0, 1 - _NEARLY_0)
     logits = np.log(clipped / (1 - clipped))
     towards_truth = np.where(is_female, logits, -logits)
@@ -163,7 +166,7 @@ def conformal_interval(answers: Answers, options: Options) -> Interval:
     """
     aged = answers.where(answers.exact)
     if not len(aged):
-        raise ValueError("No calibration face has an exact age: add a collection that has some.")
+        raise ValueError(_NO_AGE)
     told = answers.where(answers.exact | answers.ranged)
     true = np.where(told.exact, _region(told.age_low, options.regions), -1)
     groups = [told.sources == name for name in np.unique(told.sources)]
@@ -205,6 +208,8 @@ def calibrate(
     bundle = store.load(folder.resolve().as_uri())
     answers = collect(bundle, sources, (split,), "photos")
     answers = answers.where(~answers.missed)
+    if not answers.exact.any():
+        raise ValueError(_NO_AGE)
     manifest = bundle.manifest
     fitted: JsonValue
     if intervals_only:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,15 @@ def runs(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def average(runs: Path, out: Path) -> int:
     members = [str(runs / name / "model.pt") for name in ("tiny", "tiny-seed2")]
     return main(["average", *members, "--out", str(out)])
+
+
+def test_an_average_that_is_refused_leaves_no_weights(runs: Path, tmp_path: Path) -> None:
+    others = tmp_path / "runs"
+    shutil.copytree(runs, others)
+    record = others / "tiny-seed2" / "run.json"
+    record.write_text(record.read_text().replace('"labels_sha256": "', '"labels_sha256": "0'))
+    assert average(others, tmp_path / "mean" / "model.pt") == 1
+    assert not (tmp_path / "mean" / "model.pt").exists()
 
 
 def test_every_weight_is_the_mean_and_both_runs_are_recorded(runs: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from apparent import atomic
 from tests.conftest import ROOT
 from tests.training.conftest import recipe, weights
+from training import provenance
 from training.__main__ import main
 from training.data.augment import to_float
 from training.data.dataset import CHIPS
@@ -168,6 +169,19 @@ def test_frozen_blocks_stay_as_they_were(run: Path, sets: Path, tmp_path: Path) 
         assert torch.equal(before[f"backbone.{name}"], after[f"backbone.{name}"])
     last = "backbone.blocks.5.mlp.fc1.weight"
     assert not torch.equal(before[last], after[last])
+
+
+def test_without_git_it_trains_and_a_run_that_has_ended_keeps_its_record(
+    sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recipe(tmp_path, epochs=1)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert finetune(path, sets, tmp_path) == 0
+    record = (tmp_path / "tiny" / "run.json").read_text()
+    assert json.loads(record)["commit"] == "unknown"
+    monkeypatch.setattr(provenance, "_hardware", lambda: "another machine")
+    assert finetune(path, sets, tmp_path) == 0
+    assert (tmp_path / "tiny" / "run.json").read_text() == record
 
 
 def test_views_held_to_one_answer_differ_less(sets: Path, tmp_path: Path) -> None:

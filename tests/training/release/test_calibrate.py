@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -5,8 +6,9 @@ import pytest
 
 from apparent.ages import AGES, interval
 from apparent.estimator import Estimator
-from apparent.model import store
+from apparent.model import EMBEDDED, store
 from apparent.model.bundle import Interval
+from tests.training.release.conftest import photos
 from training.data.labels import UNKNOWN
 from training.release.answers import Answers, Source
 from training.release.calibrate import (
@@ -128,6 +130,25 @@ def test_without_an_exact_age_nothing_can_be_fitted(rng: np.random.Generator) ->
     density, ages = faces(rng, 10)
     with pytest.raises(ValueError, match="exact age"):
         conformal_interval(answers(density, ages, ages + 3), OPTIONS)
+
+
+@pytest.mark.parametrize("gender", ["", "male"])
+def test_what_cannot_be_fitted_is_left_or_refused_before_anything_is_written(
+    tmp_path: Path, gender: str
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(EMBEDDED, bundle)
+    ages = ["30-40"] * 4 if gender else ["30", "40", "50", "60"]
+    source = photos(tmp_path / "set", ages, [gender] * 4, ["calibration"] * 4)
+    if gender:
+        with pytest.raises(ValueError, match="exact age"):
+            calibrate(bundle, [source], "calibration", Options())
+    else:
+        manifest = calibrate(bundle, [source], "calibration", Options())
+        fitted = manifest.provenance.calibration["fitted"]
+        assert isinstance(fitted, dict)
+        assert fitted["gender_temperature"] == 1
+    store.load(bundle.as_uri())  # whole
 
 
 def test_regions_and_coverage_are_what_was_chosen(rng: np.random.Generator) -> None:

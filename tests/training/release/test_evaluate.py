@@ -14,7 +14,7 @@ from apparent.model import EMBEDDED, store
 from apparent.pipeline import Pipeline
 from tests.conftest import SAMPLES
 from training.__main__ import main
-from training.release.answers import Source, sources, windowed
+from training.release.answers import Source, collect, sources, windowed
 from training.release.evaluate import evaluate, record, shown
 from training.release.stability import crops, stability
 
@@ -180,6 +180,11 @@ def test_mistakes_on_the_command_line_are_sentences(
     error = capsys.readouterr().err
     assert "coverage: Input should be less than 1" in error
     assert len(error.splitlines()) == 1
+
+
+def test_no_collection_at_all_is_a_sentence() -> None:
+    with pytest.raises(ValueError, match="No collection has a face to ask for in calibration"):
+        collect(store.load(EMBEDDED.as_uri()), [], ("calibration",), "photos")
 
 
 def test_collections_of_one_name_are_refused(aged: Source, tmp_path: Path) -> None:
