@@ -18,6 +18,8 @@ const otherCamera = find(".other", HTMLButtonElement, dialog);
 let facingMode = "user";
 /** @type {MediaStream | undefined} */
 let preview;
+/** Changes when the camera that was asked for is no longer wanted. */
+let turn = 0;
 /** @type {((photo: File) => void) | undefined} */
 let handlePhoto;
 
@@ -30,27 +32,30 @@ export function openCamera(handler) {
 
 async function start() {
   stop();
+  const mine = turn;
   state.textContent = messages.cameraStarting;
   try {
     if (!navigator.mediaDevices) throw new DOMException("", "NotFoundError"); // no HTTPS
     const ideal = { facingMode, width: { ideal: 1600 }, height: { ideal: 1200 } };
     const stream = await navigator.mediaDevices.getUserMedia({ video: ideal });
-    if (!dialog.open) return end(stream);
+    if (mine !== turn) return end(stream);
     preview = video.srcObject = stream;
     video.classList.toggle("mirrored", facingMode === "user");
     await video.play();
     const devices = await navigator.mediaDevices.enumerateDevices();
+    if (mine !== turn) return;
     otherCamera.hidden = devices.filter(({ kind }) => kind === "videoinput").length < 2;
     shutter.disabled = false;
     state.textContent = "";
     shutter.focus();
   } catch (error) {
     const name = error instanceof DOMException ? error.name : "";
-    if (dialog.open) state.textContent = messages.cameraErrors[KIND_BY_NAME[name] ?? "busy"];
+    if (mine === turn) state.textContent = messages.cameraErrors[KIND_BY_NAME[name] ?? "busy"];
   }
 }
 
 function stop() {
+  turn += 1;
   if (preview) end(preview);
   preview = undefined;
   video.srcObject = null;

@@ -8,6 +8,8 @@ const APP1 = 0xe1;
 const APP2 = 0xe2;
 const APP14 = 0xee;
 const APP15 = 0xef;
+/** By marker and name; others of the same marker are previews and cameras' notes. */
+const KEPT = /** @type {const} */ ([[APP0, "JFIF\0"], [APP2, "ICC_PROFILE\0"], [APP14, "Adobe"]]);
 const COMMENT = 0xfe;
 const ORIENTATION = 0x0112;
 const SHORT = 3;
@@ -77,8 +79,7 @@ function endOfScan(bytes, from) {
 function isKept(bytes, { marker, start }) {
   if (marker === COMMENT) return false;
   if (marker < APP0 || marker > APP15) return true;
-  const isProfile = marker === APP2 && isNamed(bytes, start, "ICC_PROFILE\0");
-  return marker === APP0 || marker === APP14 || isProfile; // JFIF, Adobe's colour transform
+  return KEPT.some(([of, name]) => marker === of && isNamed(bytes, start, name));
 }
 
 /**

@@ -27,7 +27,7 @@ details.addEventListener("toggle", ask);
 /** What the server offers is asked for once the visitor wants to know. */
 async function ask() {
   if (!details.open || !bar.hidden) return;
-  if (!canStore()) return showError("unsupported");
+  if (!(await canStore())) return showError("unsupported");
   try {
     offer = await offered();
     if (offer) await show();
@@ -39,6 +39,7 @@ async function ask() {
 
 downloadButton.addEventListener("click", async () => {
   if (!offer) return;
+  controller.abort();
   controller = new AbortController();
   state.textContent = "";
   showBusy(true);
@@ -58,6 +59,7 @@ downloadButton.addEventListener("click", async () => {
 });
 cancelButton.addEventListener("click", () => controller.abort());
 forgetButton.addEventListener("click", async () => {
+  controller.abort(); // the page may be being kept
   local.turnOff();
   await forget();
   await show();
@@ -79,6 +81,8 @@ async function show() {
     local.turnOn();
   }
 }
+
+addEventListener("model-gone", show);
 
 /** @param {boolean} here whether this device looks at photos */
 function showPrivacy(here) {
@@ -105,7 +109,8 @@ if (!isThere) {
 }
 await ask(); // it may be open already
 if (await stored()) {
+  const { signal } = controller;
   await show();
   const bundle = await offered().catch(() => null); // without a connection the page stays as it is
-  if (bundle) await keepPage(bundle).catch(() => {});
+  if (bundle) await keepPage(bundle, signal).catch(() => {});
 }

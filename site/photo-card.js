@@ -94,6 +94,7 @@ export class PhotoCard {
     const retry = isLocal(kind) || RETRIABLE.includes(kind);
     this.#show(messages.errors[kind], { retry, elsewhere, remove: true, another: !retry, failed: true });
     this.element.classList.toggle("no-face", kind === "noFace");
+    this.element.classList.toggle("no-model", kind === "localGone");
   }
 
   cancel() {
@@ -108,8 +109,9 @@ export class PhotoCard {
    * @param {Prediction} prediction its faces in the order of their numbers
    */
   async showPrediction(photo, prediction) {
+    const { signal } = this;
     const visible = await this.#showPicture(photo?.blob ?? this.file);
-    this.signal.throwIfAborted();
+    signal.throwIfAborted();
     this.#prediction = prediction;
     showFaces(this.#find(".prediction"), prediction, visible ? this.#picture : null);
     this.#find("[data-export=png]").hidden = !visible;

@@ -32,6 +32,12 @@ export async function check(file) {
   if (file.type && !file.type.startsWith("image/")) throw new PhotoError("notImage");
 }
 
+/** Whether the service reads such files: JPEG, PNG, GIF, BMP, WebP, AVIF. @param {Uint8Array} bytes */
+function isOfService(bytes) {
+  const start = String.fromCharCode(...bytes.subarray(0, 64));
+  return /^(\xff\xd8\xff|\x89PNG|GIF8|BM|RIFF[^]{4}WEBP|[^]{4}ftyp[^]*avi[fs])/.test(start);
+}
+
 /**
  * @param {File} file that was checked
  * @returns {Promise<PreparedPhoto>}
@@ -41,7 +47,12 @@ export async function prepare(file) {
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
   if (!bitmap || !isFaithful(canvas(8, 8))) {
     if (file.size > MAX_BYTES) throw new PhotoError("tooLarge");
-    return { blob: file };
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    if (!isOfService(bytes)) throw new PhotoError("notPhoto"); // it would be sent in vain, with its metadata
+    const blob = withoutMetadata(bytes);
+    const size = bitmap ? { width: bitmap.width, height: bitmap.height } : undefined;
+    bitmap?.close();
+    return blob ? { blob, size } : { blob: file };
   }
   const { width: fullWidth, height: fullHeight } = bitmap;
   if (Math.max(fullWidth, fullHeight) <= LONG_SIDE && file.size <= MAX_BYTES) {

@@ -52,8 +52,10 @@ export function add(files, credit) {
 
 /** @param {PhotoCard} card */
 function enqueue(card) {
-  queue.push(card);
-  queued += 1;
+  if (!queue.includes(card, 1)) { // cancelled before its turn, it still has its place
+    queue.push(card);
+    queued += 1;
+  }
   card.showWaiting();
   showTotals();
   run();
@@ -101,6 +103,7 @@ async function process(card) {
     if (!(error instanceof PhotoError)) console.error(error);
     const kind = error instanceof PhotoError ? error.kind : "pageError";
     card.showError(kind);
+    if (kind === "localGone") dispatchEvent(new Event("model-gone"));
     announce(card, messages.errors[kind]);
   }
 }

@@ -25,6 +25,7 @@ export async function predict(photo, signal) {
       const until = { signal: ended.signal };
       signal.addEventListener("abort", () => reject(signal.reason), until);
       mine.addEventListener("error", () => reject(new PhotoError("localFailed")), until);
+      mine.addEventListener("released", () => reject(new PhotoError("localGone")), until);
       mine.addEventListener("message", (/** @type {MessageEvent<Answer>} */ { data }) => {
         if (data.id !== question.id) return;
         if ("prediction" in data) return resolve(data.prediction);
@@ -34,7 +35,7 @@ export async function predict(photo, signal) {
       mine.postMessage(question);
     });
   } catch (error) {
-    if (error instanceof PhotoError && error.kind.startsWith("local")) release(); // to begin anew
+    if (mine === worker && error instanceof PhotoError && error.kind.startsWith("local")) release(); // to begin anew
     throw error;
   } finally {
     ended.abort();
@@ -63,6 +64,8 @@ function start() {
 }
 
 function release() {
-  worker?.terminate();
+  const released = worker;
   worker = undefined;
+  released?.terminate();
+  released?.dispatchEvent(new Event("released")); // whoever waits for it would wait for ever
 }

@@ -10,12 +10,13 @@ const MODEL_CACHE = "apparent-model-";
 const PAGE_CACHE = "apparent-page-";
 const WORKER = new URL("../service-worker.js", import.meta.url);
 
-/** Whether this browser can keep files; it cannot without HTTPS. */
-export const canStore = () => "caches" in globalThis && "subtle" in crypto;
+/** Whether this browser can keep files; it cannot without HTTPS, nor where the visitor blocks what sites keep. */
+export const canStore = async () =>
+  "caches" in globalThis && "subtle" in crypto && caches.keys().then(() => true, () => false);
 
 /** What this browser has, if it is whole. @returns {Promise<Bundle | null>} */
 export async function stored() {
-  if (!canStore()) return null;
+  if (!(await canStore())) return null;
   for (const name of await cachesOf(MODEL_CACHE)) {
     const cache = await caches.open(name);
     const index = await cache.match(BUNDLE);
@@ -53,21 +54,27 @@ export async function store(bundle, signal, progress) {
     here = before + file.bytes;
     progress(here / total);
   }
-  await keepPage(bundle);
+  await keepPage(bundle, signal);
   await cache.put(BUNDLE, Response.json(bundle));
   for (const name of await cachesOf(MODEL_CACHE)) {
     if (name !== MODEL_CACHE + bundle.hash) await caches.delete(name);
   }
 }
 
-/** Keeps the page itself, too, and has it shown where there is no connection. @param {Bundle} bundle */
-export async function keepPage({ page }) {
-  const name = PAGE_CACHE + page.hash;
+/**
+ * Keeps the page itself, too, and has it shown where there is no connection.
+ * @type {(bundle: Bundle, signal: AbortSignal) => Promise<void>}
+ */
+export async function keepPage({ hash, page }, signal) {
+  signal.throwIfAborted();
+  const name = `${PAGE_CACHE}${page.hash}-${hash}`; // the model's figures are among its files
   const cache = await caches.open(name);
   if ((await cache.keys()).length < page.files.length) { // a download that broke off left it empty
-    await cache.addAll(page.files.map((path) => new Request(new URL(path, WORKER), { cache: "no-cache" })));
+    await cache.addAll(page.files.map((path) => new Request(new URL(path, WORKER), { cache: "no-cache", signal })));
   }
+  signal.throwIfAborted();
   for (const other of await cachesOf(PAGE_CACHE)) if (other !== name) await caches.delete(other);
+  signal.throwIfAborted();
   await navigator.serviceWorker?.register(WORKER);
 }
 

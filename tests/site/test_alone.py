@@ -46,6 +46,21 @@ def test_a_photo_waits_for_the_model_and_is_answered_here(page: Page) -> None:
     expect(page.locator(".photo .sent")).to_have_text("Looked at on this device. Nothing was sent.")
 
 
+def test_a_photo_does_not_wait_for_a_model_that_was_removed(page: Page) -> None:
+    unfold(page)
+    download(page)
+    choose(page, SAMPLES / "group" / "together.jpg", SAMPLES / "grace_hopper.jpg")
+    states = page.locator(".photo .state")
+    expect(states.first).to_have_text("Looking…")
+    page.get_by_role("button", name="Remove it from this browser").click()
+    expect(states.nth(0)).to_contain_text("The model is no longer in this browser.")
+    expect(states.nth(1)).to_contain_text("has no model yet")
+    download(page)
+    for card in page.locator(".photo").all():
+        card.get_by_role("button", name="Try again").click()
+    expect(states).to_have_text(["2 faces.", "One face."], timeout=PATIENCE)
+
+
 def test_the_language_is_the_visitor_s_here_too(page: Page) -> None:
     page.goto(page.url + "?lang=de")
     expect(page.locator("#on-device summary")).to_contain_text("Alles auf diesem Gerät")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from scripts.commands.bench_page import predict
 from tests.conftest import ROOT, SAMPLES, running
@@ -209,6 +209,95 @@ def test_a_download_can_be_cancelled(page: Page) -> None:
     expect(page.get_by_role("button", name=offered())).to_be_visible()
     expect(page.locator("#on-device .state")).to_have_text("")
     page.unroute("**/age_gender.*")
+
+
+@on_server
+def test_a_download_can_be_cancelled_to_its_end(page: Page) -> None:
+    page.route("**/camera.js", lambda route: None)
+    unfold(page)
+    with page.expect_request("**/camera.js"):
+        page.get_by_role("button", name=offered()).click()
+    page.locator("#on-device").get_by_role("button", name="Cancel").click()
+    expect(page.locator("#on-device progress")).to_be_hidden()
+    expect(page.get_by_role("button", name=offered())).to_be_visible()
+    assert page.evaluate("navigator.serviceWorker.getRegistrations()") == []
+    page.unroute("**/camera.js")
+
+
+@on_server
+def test_what_was_removed_while_the_page_loads_stays_away(here: Page) -> None:
+    index = json.loads((FILES / "bundle.json").read_text())
+    index["page"]["hash"] = "0123456789ab"  # a release
+    held: list[Route] = []
+    removed = False
+
+    def hold(route: Route) -> None:
+        held.append(route)
+        if removed:
+            let_go()
+
+    def let_go() -> None:
+        while held:
+            held.pop().fulfill(json=index)
+
+    here.context.route("**/bundle.json", hold)
+    with here.context.expect_event("request", lambda request: "bundle.json" in request.url):
+        here.reload()
+    here.locator("#on-device summary").click()
+    here.get_by_role("button", name="Remove it from this browser").click()
+    expect(here.locator("#privacy summary")).to_contain_text("Made small in your browser")
+    removed = True
+    let_go()
+    here.evaluate(
+        "import('/on-device.js').then(() => {})"
+    )  # until all that it does at first is done
+    assert here.evaluate("caches.keys()") == []
+    assert here.evaluate("navigator.serviceWorker.getRegistrations()") == []
+
+
+@on_server
+def test_where_the_model_was_removed_elsewhere_it_can_be_had_again(here: Page) -> None:
+    here.evaluate(
+        "caches.keys().then((all) => Promise.all(all.map((name) => caches.delete(name))))"
+    )
+    choose(here, SAMPLES / "grace_hopper.jpg")
+    expect(here.locator(".photo .state")).to_contain_text(
+        "with the button at the top", timeout=PATIENCE
+    )
+    download(here)
+    here.get_by_role("button", name="Try again").click()
+    answered(here)
+
+
+@on_server
+def test_a_newer_model_comes_with_its_figures(here: Page) -> None:
+    index = json.loads((FILES / "bundle.json").read_text()) | {"hash": "0123456789ab"}
+    here.context.route("**/bundle.json", lambda route: route.fulfill(json=index))
+    here.context.route("**/api/v1/model", lambda route: route.fulfill(json={"version": "newer"}))
+    here.reload(wait_until="networkidle")
+    here.locator("#on-device summary").click()
+    here.get_by_role("button", name="Get the newer model").click()
+    expect(here.get_by_role("button", name="Get the newer model")).to_be_hidden()
+    expect(here.locator("#on-device .text")).to_contain_text("It is on", timeout=PATIENCE)
+    kept = here.evaluate("caches.match('/api/v1/model').then((kept) => kept.json())")
+    assert kept == {"version": "newer"}
+
+
+@on_server
+def test_a_browser_that_keeps_nothing_is_answered_by_the_service(page: Page) -> None:
+    page.add_init_script(  # as where the visitor blocks what sites keep
+        """for (const name of ["keys", "open", "match", "has", "delete"]) {
+          const refuse = async () => { throw new DOMException("", "SecurityError"); };
+          CacheStorage.prototype[name] = refuse;
+        }"""
+    )
+    page.reload(wait_until="networkidle")
+    expect(page.get_by_role("alert")).to_have_text("")
+    choose(page, SAMPLES / "grace_hopper.jpg")
+    answered(page)
+    page.get_by_role("button", name="Remove").click()
+    page.locator("#on-device summary").click()
+    fails(page, "This browser cannot keep the model.")
 
 
 @on_server

@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +103,37 @@ def test_the_camera_is_previewed_and_off_once_the_photo_is_taken(open_page: Open
     expect(page.get_by_role("dialog")).to_be_hidden()
 
 
+def test_no_camera_stays_on_that_was_asked_for_in_vain(open_page: Opener) -> None:
+    page = open_page(permissions=["camera"])
+    page.evaluate(
+        """() => {
+          const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+          window.streams = [];
+          window.asked = [];
+          navigator.mediaDevices.getUserMedia = async (what) => {
+            await new Promise((allow) => asked.push(allow)); // as long as a visitor is asked
+            streams.push(await get(what));
+            return streams.at(-1);
+          };
+        }"""
+    )
+    dialog = page.get_by_role("dialog")
+    for _ in range(2):
+        page.get_by_role("button", name="Use the camera").click()
+        expect(dialog).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="Use the camera").click()
+    page.wait_for_function("() => asked.length === 3")
+    page.evaluate("asked.forEach((allow) => allow())")
+    expect(page.get_by_role("button", name="Take photo")).to_be_enabled()
+    page.get_by_role("button", name="Close").click()
+    page.wait_for_function(
+        """() => streams.length === 3 && streams.flatMap((stream) => stream.getTracks())
+          .every((track) => track.readyState === "ended")"""
+    )
+
+
 def test_several_photos_are_worked_one_by_one(page: Page, crowd: Path) -> None:
     page.evaluate(
         """() => {
@@ -121,6 +151,29 @@ def test_several_photos_are_worked_one_by_one(page: Page, crowd: Path) -> None:
     choose(page, crowd, *(SAMPLES / name for name in names))
     expect(page.locator(".photo .state")).to_have_text(["8 faces.", "One face.", "One face."])
     assert page.evaluate("underWay") == [1, 1, 1]
+
+
+def test_what_is_tried_again_before_its_turn_is_sent_once(page: Page) -> None:
+    page.evaluate(
+        """() => {
+          const {send} = XMLHttpRequest.prototype;
+          window.sent = 0;
+          XMLHttpRequest.prototype.send = function (body) {
+            sent += 1;
+            if (sent > 1) return send.call(this, body);
+            window.goOn = () => send.call(this, body);
+          };
+        }"""
+    )
+    choose(page, SAMPLES / "eileen_collins.jpg", SAMPLES / "grace_hopper.jpg")
+    page.wait_for_function("() => window.goOn")
+    second = page.locator(".photo").nth(1)
+    second.get_by_role("button", name="Cancel").click()
+    second.get_by_role("button", name="Try again").click()
+    expect(page.locator("#pending-text")).to_have_text("0 of 2 done")
+    page.evaluate("goOn()")
+    expect(page.locator(".photo .state")).to_have_text(["One face.", "One face."])
+    assert page.evaluate("sent") == 2
 
 
 def test_without_javascript_the_form_still_works(open_page: Opener) -> None:
@@ -202,9 +255,22 @@ def test_what_is_transparent_is_sent_white(page: Page, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["server"], indirect=True)
-def test_a_format_that_the_browser_cannot_read_is_sent_as_it_is(page: Page, tmp_path: Path) -> None:
-    path = tmp_path / "scan.tif"
-    Image.new("RGB", (40, 30)).save(path)
+@pytest.mark.parametrize("start", [b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", b"II*\0"])
+def test_what_the_service_cannot_read_is_not_sent(page: Page, tmp_path: Path, start: bytes) -> None:
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    (tmp_path / "photo").write_bytes(start + b", and where it was taken")
+    choose(page, tmp_path / "photo")
+    expect(page.locator(".photo .state")).to_contain_text("This file cannot be read as a photo")
+    assert not [url for url in requests if "predict" in url]
+
+
+@pytest.mark.parametrize("address", ["server"], indirect=True)
+def test_a_photo_that_only_the_service_can_read_is_sent_as_it_is(
+    page: Page, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.avif"
+    path.write_bytes(b"\0\0\0\x18ftypavif of a kind that this browser does not know")
     answering(page, answer(face()))
     assert sent(page, path) == path.read_bytes()
     expect(page.locator(".photo .face .age")).to_have_text("looks about 34")
@@ -212,7 +278,7 @@ def test_a_format_that_the_browser_cannot_read_is_sent_as_it_is(page: Page, tmp_
     expect(page.locator(".photo .sent")).to_contain_text("Sent as it is")
 
 
-def test_a_browser_that_falsifies_canvases_sends_the_photo_as_it_is(
+def test_a_browser_that_falsifies_canvases_sends_the_photo_s_own_pixels_and_no_metadata(
     page: Page, tmp_path: Path
 ) -> None:
     page.evaluate(
@@ -225,9 +291,30 @@ def test_a_browser_that_falsifies_canvases_sends_the_photo_as_it_is(
           };
         }"""
     )
-    path = Path(shutil.copy(SAMPLES / "grace_hopper.jpg", tmp_path))
-    assert sent(page, path) == path.read_bytes()
+    exif = Image.Exif()
+    exif[0x010F] = "Maker of the camera"
+    exif.get_ifd(0x8825)[1] = "N"  # GPS
+    path = tmp_path / "a.jpg"
+    Image.open(SAMPLES / "grace_hopper.jpg").save(path, exif=exif, comment="At home")
+    data = sent(page, path)
+    assert not any(secret in data for secret in (b"Maker", b"At home"))
+    told, kept = (np.asarray(Image.open(one)) for one in (io.BytesIO(data), path))
+    np.testing.assert_array_equal(told, kept)
+    expect(page.locator(".photo .sent")).to_contain_text("without metadata")
     expect(page.locator(".photo .boxes button")).to_have_count(1)
+
+
+def segment(marker: int, data: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(data) + 2).to_bytes(2, "big") + data
+
+
+@pytest.mark.parametrize("address", ["server"], indirect=True)
+def test_no_preview_and_no_note_is_sent_with_a_small_jpeg(page: Page, tmp_path: Path) -> None:
+    jpeg = (SAMPLES / "grace_hopper.jpg").read_bytes()
+    notes = segment(0xE0, b"JFXX\0\x10preview") + segment(0xE0, b"II\x1a\0\0\0HEAPJPGM camera")
+    (tmp_path / "a.jpg").write_bytes(jpeg[:20] + notes + segment(0xEE, b"note") + jpeg[20:])
+    data = sent(page, tmp_path / "a.jpg")
+    assert not any(secret in data for secret in (b"preview", b"camera", b"note"))
 
 
 def test_nothing_is_left_of_a_visit(page: Page) -> None:
