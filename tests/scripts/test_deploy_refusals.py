@@ -188,7 +188,10 @@ def test_packages_that_cannot_be_had_are_told(tmp_path: Path) -> None:
     made = [sys.executable, "-m", "venv", "--without-pip", str(tmp_path)]
     subprocess.run(made, check=True)
     (packages,) = tmp_path.glob("lib/python3*/site-packages")
-    (packages / "tests.pth").write_text(sysconfig.get_path("purelib"))  # for its pip
+    ours = Path(sysconfig.get_path("purelib"))
+    (packages / "tests.pth").write_text(str(ours))  # for its pip
+    (record,) = ours.glob("pip-*.dist-info")
+    (packages / record.name).symlink_to(record)  # so the environment counts as made
     settings = {"RETRIES": "0", "CONFIG_FILE": os.devnull, "INDEX_URL": f"{CLOSED}/simple"}
     settings |= {"FORCE_REINSTALL": "1", "DISABLE_PIP_VERSION_CHECK": "1"}
     named = {f"PIP_{name}": value for name, value in settings.items()}
