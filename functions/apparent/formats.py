@@ -57,6 +57,8 @@ _JPEG_SAMPLES: Final = 7 * MAX_PIXELS
 """Samples that all scans of a JPEG together may pass over; about 10 ns each."""
 _RUN_LENGTH: Final = 2_000_000
 """Pixels and bytes of a run-length coded BMP, which Pillow decodes in Python."""
+_LONGEST_SIDE: Final = 65_535
+"""Of a JPEG. Scaling a row of millions of columns takes seconds."""
 _PIXELS_PER_BYTE: Final = 4
 _PNG_BYTES_PER_BYTE: Final = 12
 """What each byte of a file pays for beyond these limits: large files are honest."""
@@ -187,6 +189,11 @@ def _as_it_is(kind: str, data: bytes, max_pixels: int) -> Encoded:
 
 def _check_size(kind: str, size: tuple[int, int], max_pixels: int, file_size: int) -> None:
     width, height = size
+    if max(size) > _LONGEST_SIDE:
+        raise UndecodablePhoto(
+            f"The photo has {width} x {height} pixels; a side of at most {_LONGEST_SIDE:,} is "
+            "read. Scale it down and send it again."
+        )
     if width * height > max_pixels:
         raise _too_large(f"The photo has {width} x {height} pixels", max_pixels)
     if kind in _PLAIN:

@@ -244,6 +244,14 @@ def test_a_jpeg_of_more_than_20_scans_is_refused(collins: bytes, hopper: bytes) 
             Photo(data, LIMIT)
 
 
+@pytest.mark.parametrize("size", [(65_536, 1), (1, 65_536)])
+def test_a_row_of_very_many_pixels_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(UndecodablePhoto, match="a side of at most 65,535 is read"):
+        Photo(encoded(Image.new("L", size)), 10**8)
+    whole = encoded(Image.new("L", (min(size[0], 65_535), min(size[1], 65_535))))
+    assert Photo(whole, 10**8).width in (1, 65_535)
+
+
 def test_many_scans_of_many_pixels_are_refused() -> None:
     grey = Image.new("RGB", (6000, 6000), (128, 128, 128))
     progressive = encoded(grey, "JPEG", progressive=True, subsampling=2)
