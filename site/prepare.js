@@ -41,7 +41,7 @@ function isOfService(bytes) {
 /**
  * @param {File} file that was checked
  * @returns {Promise<PreparedPhoto>}
- * @throws {PhotoError} tooLarge
+ * @throws {PhotoError} tooLarge, notPhoto
  */
 export async function prepare(file) {
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);

@@ -2,6 +2,8 @@
 
 import difflib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import boto3
@@ -81,30 +83,32 @@ def _meant(region: str) -> str:
 def functions_of(session: boto3.Session, stack: str) -> list[str]:
     """The names of a stack's Lambda functions, the CDK's own included."""
     pages = session.client("cloudformation").get_paginator("list_stack_resources")
-    try:
+    with _no_stack_is_no_error():
         return [
             resource["PhysicalResourceId"]
             for page in pages.paginate(StackName=stack)
             for resource in page["StackResourceSummaries"]
             if resource["ResourceType"] == "AWS::Lambda::Function"
         ]
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationError":  # of a stack that does not exist
-            raise
-        return []
+    return []
 
 
 def kept_of(session: boto3.Session, stack: str) -> list[str]:
     """What stays of a stack where it is destroyed: as it was deployed, whatever is chosen now."""
     client = session.client("cloudformation")
+    with _no_stack_is_no_error():
+        found = client.get_template(StackName=stack)["TemplateBody"]["Resources"].items()
+        return [name for name, of in found if of.get("DeletionPolicy") == "Retain"]
+    return []
+
+
+@contextmanager
+def _no_stack_is_no_error() -> Iterator[None]:
     try:
-        template = client.get_template(StackName=stack)["TemplateBody"]
+        yield
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationError":  # of a stack that does not exist
             raise
-        return []
-    found = template["Resources"].items()
-    return [name for name, of in found if of.get("DeletionPolicy") == "Retain"]
 
 
 def fitting_concurrency(

@@ -50,21 +50,20 @@ def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
     }
     run = RunFolder(out, recipe, parts)
     progress = run.resume(device)
-    if workers.first and progress.epochs < (schedule.stop_after or schedule.epochs):
+    end, views = schedule.stop_after or schedule.epochs, 2 if recipe.loss.consistency else 1
+    if workers.first and progress.epochs < end:
         provenance.record(out, recipe, data, faces.counts, run.seconds())
-    while progress.epochs < (schedule.stop_after or schedule.epochs):
+    while progress.epochs < end:
         epoch = progress.epochs
         if epoch >= schedule.epochs - schedule.full_token_epochs:
             net.see_all_patches()
         order = faces.epoch(recipe.seed, epoch)
-        views = 2 if recipe.loss.consistency else 1
         draws = loop.Draws(recipe.seed, epoch, len(order), views * DRAWS)
         net.train()
 
         def loss_of(
             places: NDArray[np.int64],
             order: NDArray[np.int64] = order,
-            views: int = views,
             draws: loop.Draws = draws,
         ) -> Tensor:
             chosen = np.tile(order[places], views)

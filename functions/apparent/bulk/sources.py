@@ -15,6 +15,7 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 """Of one photo; larger files are not read."""
 INSIDE: Final = "!/"
 """Between the path of a zip and the name of a file in it."""
+_IN_A_ZIP: Final = re.compile(rf"(?is)(?P<archive>.*?\.zip){INSIDE}(?P<member>.*)")
 
 
 class TooLarge(OSError):
@@ -66,10 +67,9 @@ def read(name: str, max_bytes: int = MAX_BYTES) -> bytes:
         from apparent.bulk import s3
 
         return s3.read(name, max_bytes)
-    inside = re.search(rf"\.zip(?={INSIDE})", name, re.IGNORECASE)
+    inside = _IN_A_ZIP.fullmatch(name)
     if inside and not Path(name).exists():
-        member = name[inside.end() :].removeprefix(INSIDE)
-        return _read_member(name[: inside.end()], member, max_bytes)
+        return _read_member(inside["archive"], inside["member"], max_bytes)
     status = Path(name).stat()
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its other end
         raise OSError("It is no regular file.")
