@@ -20,11 +20,15 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from apparent.arguments import positive
 from apparent.atomic import write_text
+from apparent.errors import ModelError
 from apparent.estimator import Estimator
 from apparent.model import store
 from apparent.pipeline import Pipeline
 from predict.settings import Settings
+from scripts.commands.arguments import existing_file, new_file
+from scripts.commands.emulator import ContainerError
 
 PORTRAITS: Final = Path(__file__).parents[2] / "site" / "samples"
 _STAGES: Final = ("decode", "detect", "estimate", "total")
@@ -178,19 +182,27 @@ def table(result: dict[str, Any]) -> str:
 def main() -> int:
     """Measures and prints."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    parser.add_argument(
+        "--json", type=new_file, metavar="FILE", help="also write the figures there"
+    )
     parser.add_argument("--container", action="store_true", help="of the image, not this machine")
-    parser.add_argument("--fp32", type=Path, metavar="ONNX", help="the fp32 export of the model")
-    parser.add_argument("--runs", type=int, default=50, help="per figure")
+    parser.add_argument(
+        "--fp32", type=existing_file, metavar="ONNX", help="the fp32 export of the model"
+    )
+    parser.add_argument("--runs", type=positive, default=50, help="per figure")
     args = parser.parse_args()
-    if args.container:
-        from scripts.commands import bench_container
+    try:
+        if args.container:
+            from scripts.commands import bench_container
 
-        result = bench_container.measure(photos(), args.runs)
-        print(bench_container.table(result))
-    else:
-        result = measure(Settings().model_uri, args.fp32, args.runs)
-        print(table(result))
+            result = bench_container.measure(photos(), args.runs)
+            print(bench_container.table(result))
+        else:
+            result = measure(Settings().model_uri, args.fp32, args.runs)
+            print(table(result))
+    except (ContainerError, ModelError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     if args.json:
         write_text(args.json, json.dumps(result, indent=2) + "\n")
     return 0

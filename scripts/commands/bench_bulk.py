@@ -17,9 +17,11 @@ from typing import Final
 from PIL import Image
 
 from apparent import Pipeline
+from apparent.arguments import positive
 from apparent.bulk.run import Bulk
 from apparent.bulk.sources import find_names
 from apparent.sessions import usable_cpus
+from scripts.commands.arguments import new_file
 from scripts.commands.bench import jpeg
 from scripts.commands.fuzz import memory
 
@@ -87,9 +89,11 @@ def main() -> None:
     """Prints both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", help="a zip or folder of photos")
-    parser.add_argument("--count", type=int, default=400, help="how many of them")
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, usable_cpus()])
-    parser.add_argument("--plot", type=Path, metavar="PNG", help="memory while they are answered")
+    parser.add_argument("--count", type=positive, default=400, help="how many of them")
+    parser.add_argument("--workers", type=positive, nargs="+", default=[1, usable_cpus()])
+    parser.add_argument(
+        "--plot", type=new_file, metavar="PNG", help="memory while they are answered"
+    )
     args = parser.parse_args()
     pipeline = Pipeline.load(threads=1)
     pipeline.warm_up()

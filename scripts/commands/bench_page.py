@@ -17,11 +17,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from playwright.sync_api import Page, sync_playwright
 from tqdm import tqdm
 
 from apparent import Pipeline
+from apparent.arguments import positive
 from apparent.atomic import write_text
+from scripts.commands.arguments import existing_file, new_file
 from scripts.commands.fuzz import memory
 from scripts.commands.load import PHOTO, served
 from training.data.labels import read_labels
@@ -118,7 +121,7 @@ def parity(page: Page, photos: list[bytes]) -> dict[str, Any]:
         "faces": len(years),
         "years_apart": {
             "mean": round(statistics.mean(years), 3),
-            "p95": round(statistics.quantiles(years, n=20)[-1], 2),
+            "p95": round(float(np.percentile(years, 95)), 2),
             "most": round(max(years), 2),
             "over_half_a_year": sum(apart > 0.5 for apart in years),
         },
@@ -128,7 +131,7 @@ def parity(page: Page, photos: list[bytes]) -> dict[str, Any]:
 
 
 def labelled(images: Path, labels: Path, split: str, count: int) -> list[bytes]:
-    """Every n-th photo of a split, so many in all."""
+    """Every n-th photo of a split, so many in all; raises `ValueError` where it cannot be read."""
     table = read_labels(labels)
     names = [table.files[row] for row in table.rows([split])]
     chosen = names[:: max(1, len(names) // count)][:count]
@@ -139,19 +142,28 @@ def labelled(images: Path, labels: Path, split: str, count: int) -> list[bytes]:
 def main() -> int:
     """Prints what was measured."""
     parser = argparse.ArgumentParser(prog="scripts/bench-page", description=__doc__)
-    parser.add_argument("--images", type=Path, metavar="ZIP", help="photos to compare on")
-    parser.add_argument("--labels", type=Path, metavar="CSV", help="with the columns file, split")
+    parser.add_argument("--images", type=existing_file, metavar="ZIP", help="photos to compare on")
+    parser.add_argument(
+        "--labels", type=existing_file, metavar="CSV", help="with the columns file, split"
+    )
     parser.add_argument("--split", default="val")
-    parser.add_argument("--faces", type=int, default=200, help="how many of the split (200)")
-    parser.add_argument("--runs", type=int, default=11, help="of the portrait (11)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where it is written, too")
+    parser.add_argument("--faces", type=positive, default=200, help="how many of the split (200)")
+    parser.add_argument("--runs", type=positive, default=11, help="of the portrait (11)")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="where it is written, too")
     args = parser.parse_args()
     if bool(args.images) != bool(args.labels):
         parser.error("--images and --labels go together")
+    photos = []
+    if args.images:
+        try:
+            photos = labelled(args.images, args.labels, args.split, args.faces)
+        except (ValueError, KeyError, zipfile.BadZipFile) as error:
+            parser.error(f"these photos cannot be had: {error}")
+    if shutil.which("chromium") is None:
+        parser.error("chromium is not on PATH, and the page is measured there: install it")
     with page() as opened:
         measured = speed(opened, args.runs)
-        if args.images:
-            photos = labelled(args.images, args.labels, args.split, args.faces)
+        if photos:
             measured["parity"] = parity(opened, photos)
     text = json.dumps(measured, indent=2)
     print(text)

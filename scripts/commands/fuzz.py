@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from fastapi import FastAPI
 
+from apparent.arguments import positive
 from predict.app import create_app
 from predict.settings import Settings
 from scripts.commands.events import asgi_scope
@@ -167,14 +168,19 @@ def run(requests: Iterator[Request], target: Target, number: int, keep: Path | N
 def main() -> int:
     """1 where there was a fault."""
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__)
-    parser.add_argument("--requests", type=int, default=2000, help="mutations after the corpus")
+    parser.add_argument(
+        "--requests", type=positive, default=2000, help="mutations after the corpus"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, metavar="DIR", help="write what shows a fault there")
     parser.add_argument("--guided", choices=("photo", "form", "manifest"), help="by coverage")
-    parser.add_argument("--seconds", type=int, default=60, help="of --guided")
+    parser.add_argument("--seconds", type=positive, default=60, help="of --guided")
     args = parser.parse_args()
     if args.keep:
-        args.keep.mkdir(parents=True, exist_ok=True)
+        try:
+            args.keep.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            parser.error(f"--keep: {error}")
     if args.guided:
         return guided(args.guided, args.seconds, args.seed, args.keep or Path.cwd())
     target = Target(create_app(Settings()))

@@ -18,6 +18,8 @@ from typing import Final
 import httpx2
 import numpy as np
 
+from apparent.arguments import positive
+from scripts.commands.arguments import seconds
 from scripts.commands.fuzz import PREDICT, Request, corpus, form, memory
 from scripts.commands.hostile_forms import FORM_TYPE
 
@@ -89,11 +91,15 @@ def main() -> int:
     """Prints tables; 1 where the service failed."""
     parser = argparse.ArgumentParser(prog="scripts/load", description=__doc__)
     parser.add_argument("--url", help="of a running service")
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16])
-    parser.add_argument("--seconds", type=float, default=20, help="for each number of clients")
-    parser.add_argument("--soak", type=float, metavar="SECONDS", help="good and hostile photos")
+    parser.add_argument("--clients", type=positive, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--seconds", type=seconds, default=20, help="for each number of clients")
+    parser.add_argument("--soak", type=seconds, metavar="SECONDS", help="good and hostile photos")
     args = parser.parse_args()
     if args.url:
+        try:
+            httpx2.get(args.url, timeout=20)
+        except (httpx2.TransportError, httpx2.InvalidURL) as error:
+            parser.error(f"{args.url} does not answer: {error}")
         return measure(args.url, None, args)
     with served() as (url, pid):
         return measure(url, pid, args)
