@@ -13,10 +13,11 @@ const KEPT = /** @type {const} */ ([[APP0, "JFIF\0"], [APP2, "ICC_PROFILE\0"], [
 const COMMENT = 0xfe;
 const ORIENTATION = 0x0112;
 const SHORT = 3;
+const JFIF_BYTES = 18;
 
 /**
  * The first picture of a JPEG file, with its orientation and colours and nothing else: no EXIF, XMP,
- * comments, nor what lies behind it (previews, videos).
+ * comments, thumbnail, nor what lies behind it (previews, videos).
  * @param {Uint8Array<ArrayBuffer>} bytes
  * @returns {Blob | null} null where the bytes are not a JPEG as it should be
  */
@@ -29,7 +30,7 @@ export function withoutMetadata(bytes) {
   const parts = [Uint8Array.of(0xff, SOI)];
   if (turned !== 1) parts.push(exifOf(turned));
   for (const segment of segments) {
-    if (isKept(bytes, segment)) parts.push(bytes.subarray(segment.start, segment.end));
+    if (isKept(bytes, segment)) parts.push(withoutThumbnail(bytes.subarray(segment.start, segment.end), segment));
   }
   return new Blob([...parts, Uint8Array.of(0xff, EOI)], { type: "image/jpeg" });
 }
@@ -80,6 +81,19 @@ function isKept(bytes, { marker, start }) {
   if (marker === COMMENT) return false;
   if (marker < APP0 || marker > APP15) return true;
   return KEPT.some(([of, name]) => marker === of && isNamed(bytes, start, name));
+}
+
+/**
+ * JFIF may hold a small picture behind its 18 bytes: of what was there before the photo was cropped, say.
+ * @param {Uint8Array<ArrayBuffer>} bytes of a segment
+ * @param {Segment} segment
+ */
+function withoutThumbnail(bytes, { marker }) {
+  if (marker !== APP0 || bytes.length <= JFIF_BYTES) return bytes;
+  const plain = bytes.slice(0, JFIF_BYTES);
+  plain.set([0, JFIF_BYTES - 2], 2); // its length
+  plain.set([0, 0], JFIF_BYTES - 2); // the thumbnail's width and height
+  return plain;
 }
 
 /**

@@ -65,6 +65,21 @@ def test_it_fits_every_width(open_page: Opener, crowd: Path, scheme: Scheme, lan
         assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_type_of_twice_the_size_fits_a_phone(open_page: Opener, crowd: Path, language: str) -> None:
+    page = open_page(locale=language)
+    page.set_viewport_size({"width": 320, "height": 900})
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    page.locator("#about summary").click()
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    for photos in ("none", "crowd"):
+        if photos == "crowd":
+            fill(page, crowd)
+        settle(page)
+        page.screenshot(path=OUTPUT / f"{language}-large-type-{photos}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_scheme_is_the_visitor_s(open_page: Opener, scheme: Scheme) -> None:
     page = open_page(color_scheme=scheme)
