@@ -1,13 +1,12 @@
-// The ways in: picker, drop, paste, camera, samples. All that comes after is loaded once it is needed,
-// or once the page is idle. Without JavaScript the form posts by itself and the answer is JSON.
-
-import { find } from "./dom.js";
+// The ways in: picker, drop, paste, camera, samples. They work from the first paint on, so this script
+// imports nothing at once: all that comes after is loaded once it is needed, or once the page is idle.
+// Without JavaScript the form posts by itself and the answer is JSON.
 
 /** @import { Messages } from "./i18n.js" */
 
-const form = find("#upload", HTMLFormElement);
-const input = find("#image", HTMLInputElement);
-const notice = find("#notice", HTMLElement);
+const form = /** @type {HTMLFormElement} */ (document.querySelector("#upload"));
+const input = /** @type {HTMLInputElement} */ (document.querySelector("#image"));
+const notice = /** @type {HTMLElement} */ (document.querySelector("#notice"));
 
 input.multiple = true; // the plain form sends one
 input.addEventListener("change", () => {
@@ -39,7 +38,7 @@ document.addEventListener("drop", (event) => {
   else showError("nothingDropped");
 });
 
-find("#open-camera", HTMLElement).addEventListener("click", async () => {
+document.querySelector("#open-camera")?.addEventListener("click", async () => {
   try {
     const { openCamera } = await import("./camera.js");
     openCamera((photo) => add([photo]));
@@ -50,11 +49,11 @@ find("#open-camera", HTMLElement).addEventListener("click", async () => {
 
 for (const button of document.querySelectorAll("[data-sample]")) {
   button.addEventListener("click", async () => {
-    const credit = find("small", HTMLElement, button).textContent ?? "";
+    const credit = button.querySelector("small")?.textContent ?? "";
     try {
       const response = await fetch(button.getAttribute("data-sample") ?? "");
       if (!response.ok) throw new Error(response.statusText);
-      const name = find("strong", HTMLElement, button).textContent ?? "";
+      const name = button.querySelector("strong")?.textContent ?? "";
       add([new File([await response.blob()], name, { type: "image/jpeg" })], credit);
     } catch {
       showError("sampleMissing");
@@ -83,9 +82,11 @@ async function showError(kind) {
 }
 
 import("./i18n.js").catch(() => showError("pageError")); // which translates the page
-import("./example.js").catch(() => showError("pageError"));
-import("./about.js").catch(() => showError("pageError"));
-import("./on-device.js").catch(() => showError("pageError"));
+requestAnimationFrame(() => setTimeout(() => { // what is painted first waits for none of these
+  for (const part of [import("./example.js"), import("./about.js"), import("./on-device.js")]) {
+    part.catch(() => showError("pageError"));
+  }
+}));
 (globalThis.requestIdleCallback ?? setTimeout)(() => {
   // So that all of it is there when it is needed, with a connection or without; what fails now is told
   // then.
