@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from apparent.pipeline import Pipeline
     from apparent.results import Age, Box, Face, Faces, Gender
 
+    __version__: str
+
 __all__ = [
     "Age",
     "ApparentError",
@@ -41,15 +43,16 @@ __all__ = [
 _RESULTS = ("Age", "Box", "Face", "Faces", "Gender")
 
 
-def __getattr__(name: str) -> Any:
-    """Public names on first use: numpy and onnxruntime cost a start that may not need them."""
-    if name == "__version__":
-        return import_module("importlib.metadata").version("apparent")
-    if name not in __all__:
-        raise AttributeError(f"module 'apparent' has no attribute '{name}'")
-    module = "pipeline" if name == "Pipeline" else "results" if name in _RESULTS else "errors"
-    return getattr(import_module(f"apparent.{module}"), name)
+if not TYPE_CHECKING:  # for whom every name would be there
 
+    def __getattr__(name: str) -> Any:
+        """Public names on first use: numpy and onnxruntime cost a start that may not need them."""
+        if name == "__version__":
+            return import_module("importlib.metadata").version("apparent")
+        if name not in __all__:
+            raise AttributeError(f"module 'apparent' has no attribute '{name}'")
+        module = "pipeline" if name == "Pipeline" else "results" if name in _RESULTS else "errors"
+        return getattr(import_module(f"apparent.{module}"), name)
 
-def __dir__() -> list[str]:
-    return __all__
+    def __dir__() -> list[str]:
+        return __all__

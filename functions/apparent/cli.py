@@ -12,6 +12,7 @@ from apparent.arguments import add_model
 from apparent.bulk import command as bulk
 from apparent.bulk.sinks import SINKS, sink
 from apparent.folders import find_photos
+from apparent.output import Forgiving
 
 if TYPE_CHECKING:
     from apparent.output import Output
@@ -166,6 +167,9 @@ def _progress(
 
 def main() -> int:
     """The exit status."""
+    # Where nobody can be told of a failure, the answers are written all the same.
+    told: Any = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115 -- as long as the process
+    sys.stderr = Forgiving(told)
     parser = _parser()
     args = parser.parse_args()
     if args.version:

@@ -1,13 +1,14 @@
 """Where answers are written to as text: standard output, a file, or whatever else has that name."""
 
 import codecs
+import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TextIO
 
 from apparent.atomic import atomic_write
 
@@ -25,6 +26,28 @@ class Output(Protocol):
     def flush(self) -> None:
         """Hands all of it on."""
         ...
+
+
+class Forgiving:
+    """A text file whose writes may fail: a log that is full costs no answers."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str, /) -> int:
+        """Takes text, or not."""
+        with suppress(OSError, ValueError):  # it is full, or closed
+            self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hands on what it can."""
+        with suppress(OSError, ValueError):
+            self._file.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else the file has."""
+        return getattr(self._file, name)
 
 
 class Unbuffered:
@@ -95,6 +118,8 @@ def opened(path: Path | None) -> Iterator[Output]:
 
 
 def _standard_output() -> Output:
+    if sys.stdout is None:  # it was closed before the program began
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     buffer = getattr(sys.stdout, "buffer", None)
     raw = getattr(buffer, "raw", buffer)  # with PYTHONUNBUFFERED there is one layer less
     if not isinstance(raw, FileIO):  # somebody else's

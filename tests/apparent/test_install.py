@@ -78,3 +78,16 @@ def test_importing_the_library_costs_nothing_until_it_is_used() -> None:
     )
     command = [sys.executable, "-c", program]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_a_type_checker_knows_every_public_name_and_no_other(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from apparent import Pipeline, __version__\nfrom apparent import Pipelines\n"
+        "reveal_type(__version__)\nreveal_type(Pipeline)\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--strict", f"--cache-dir={tmp_path}", program]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert 'Module "apparent" has no attribute "Pipelines"' in result.stdout
+    assert 'Revealed type is "str"' in result.stdout
+    assert result.stdout.count("error:") == 1

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from apparent.photo import MAX_PIXELS
 
     try:
-        names = without_output(find_names(args.sources), args.output)
+        names = without_output(find_names(args.sources), args.output, args.plot)
         if not names:
             _say("error: there is no photo in what was named.")
             return 2

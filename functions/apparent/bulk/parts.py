@@ -27,11 +27,10 @@ class FolderParts(Parts):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
 
     def names(self) -> set[str]:
         """Of what is there."""
-        return {path.name for path in self.folder.iterdir()}
+        return {path.name for path in self.folder.iterdir()} if self.folder.exists() else set()
 
     def read(self, name: str) -> bytes:
         """Raises `FileNotFoundError` where there is none."""
@@ -40,6 +39,7 @@ class FolderParts(Parts):
     def write(self, name: str, data: bytes) -> None:
         """Replaces what has that name."""
         path = self.folder / name
+        self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as partial:
             partial.write_bytes(data)
         if name.startswith("part-"):  # the plan is written by all machines at once

@@ -2,15 +2,16 @@
 
 import os
 import re
-import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from apparent.atomic import atomic_write
+from apparent.atomic import atomic_write, remove_abandoned
 from apparent.bulk.answers import file_of
 from apparent.bulk.parts import Parts, parts_at
-from apparent.bulk.plan import BulkError, Plan, begin, plan
+from apparent.bulk.plan import PLAN, BulkError, Plan, begin, plan
 from apparent.bulk.sinks import as_text
 from apparent.bulk.sources import shards
 from apparent.bulk.summary import Summary
@@ -114,21 +115,41 @@ class Bulk:
                 with atomic_write(self.file) as partial:
                     whole = (self._parts.read(shard.part) for shard in self._mine)
                     join(whole, self._kind, partial)
-            shutil.rmtree(self._where)
+            self._remove_parts(Path(self._where))
         elif not self.partial:
             self._parts.write("summary.json", summary.to_json().encode())
         return summary
 
+    def _remove_parts(self, folder: Path) -> None:
+        """Those of this run, and their folder where nothing else is in it."""
+        for name in (PLAN, *(self.plan.part(shard) for shard in range(self.plan.shards))):
+            remove_abandoned(folder / name)
+            (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()
 
-def without_output(names: Sequence[str], output: str) -> list[str]:
+
+def without_output(names: Sequence[str], output: str, plot: Path | None = None) -> list[str]:
     """The names but for what this run or an earlier one made, where that lies among the photos."""
-    own = re.escape(_whole(output).rstrip("/"))
-    made = re.compile(rf"{own}(\.parts/.*|/(plan\.json|summary\.json|part-\d+-of-\d+\..*))?")
-    return [name for name in names if not made.fullmatch(_whole(name))]
+    own = "|".join(re.escape(path) for path in {_whole(output), _resolved(output)})
+    made = rf"({own})(\.parts/.*|/(plan\.json|summary\.json|part-\d+-of-\d+\..*))?"
+    if plot is not None:
+        made += "|" + re.escape(_whole(str(plot)))
+    made_by_us = re.compile(made)
+    return [name for name in names if not made_by_us.fullmatch(_whole(name))]
 
 
 def _whole(path: str) -> str:
-    return path if path.startswith("s3://") else os.path.abspath(path)  # noqa: PTH100, links stay
+    """The path from the root on, its folder without links, by whichever of its names it is told."""
+    if path.startswith("s3://"):
+        return path.rstrip("/")
+    folder, name = os.path.split(path.rstrip("/"))
+    return os.path.join(_resolved(folder), name)  # noqa: PTH118 -- of 100,000 names
+
+
+@lru_cache(maxsize=1000)
+def _resolved(path: str) -> str:
+    return path.rstrip("/") if path.startswith("s3://") else os.path.realpath(path)
 
 
 def _check_packages(kind: str) -> None:

@@ -3,7 +3,7 @@
 import csv
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Self
 
 from apparent.output import Output
@@ -63,7 +63,7 @@ class CsvSink(Sink):
     """A row per face under `COLUMNS`; a photo without one keeps a row with empty columns."""
 
     def __enter__(self) -> Self:
-        self._writer = csv.DictWriter(self._file, COLUMNS, lineterminator="\n")
+        self._writer = csv_writer(self._file, COLUMNS)
         self._writer.writeheader()
         return self
 
@@ -126,6 +126,24 @@ def rows(answer: dict[str, Any], file: str) -> Iterator[dict[str, Any]]:
             **face["box"],
             "detection_score": face["detection_score"],
         }
+
+
+class _Lines:
+    """What a `csv` writer writes, its records ended by a line feed alone."""
+
+    def __init__(self, file: Output) -> None:
+        self._file = file
+
+    def write(self, record: str, /) -> int:
+        """Takes a whole record."""
+        return self._file.write(record.removesuffix("\r\n") + "\n")
+
+
+def csv_writer(file: Output, columns: Sequence[str]) -> "csv.DictWriter[str]":
+    """A writer of CSV (RFC 4180, but for the line ends): `csv` quotes a lone carriage return only
+    where its own line end has one.
+    """
+    return csv.DictWriter(_Lines(file), columns, lineterminator="\r\n")
 
 
 def as_text(cell: str) -> str:

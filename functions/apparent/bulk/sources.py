@@ -1,5 +1,6 @@
 """Files, folders, zips and S3 prefixes -> the names of the photos to answer, and their bytes."""
 
+import lzma
 import re
 import stat
 import zipfile
@@ -85,7 +86,8 @@ def _raise(error: OSError) -> None:
 
 def _in_zip(path: str) -> Iterator[str]:
     for member in _archive(path).namelist():
-        hidden = any(part.startswith((".", "__MACOSX")) for part in member.split("/"))
+        parts = [part for part in member.split("/") if part not in (".", "..")]
+        hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
         if not member.endswith("/") and not hidden:
             yield f"{path}{INSIDE}{member}"
 
@@ -99,7 +101,13 @@ def _read_member(path: str, member: str, max_bytes: int) -> bytes:
         return archive.read(member)
     except KeyError as error:
         raise FileNotFoundError(f"There is no {member} in {path}.") from error
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        RuntimeError,  # it is encrypted; or, a subclass, compressed in a way that is not known
+        EOFError,
+    ) as error:
         raise OSError(f"{member} in {path} cannot be read: {error}.") from error
 
 
@@ -108,5 +116,5 @@ def _archive(path: str) -> zipfile.ZipFile:
     """Kept open: a zip's directory may list as many photos as the run has."""
     try:
         return zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise OSError(f"{path} is no zip that can be read: {error}.") from error

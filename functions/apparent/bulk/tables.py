@@ -34,9 +34,11 @@ def encode(answers: Iterable[dict[str, Any]], kind: str) -> bytes:
     table = [row for answer in answers for row in rows(answer)]
     if kind == "csv":
         file = io.StringIO()
-        writer = csv.DictWriter(file, ROW, lineterminator="\n")
+        writer = sinks.csv_writer(file, ROW)
         writer.writeheader()
-        writer.writerows(row | {"file": sinks.as_text(row["file"])} for row in table)
+        for row in table:
+            told = {name: sinks.as_text(row[name] or "") for name in ("file", "detail")}
+            writer.writerow(row | told)
         return file.getvalue().encode()
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -1,10 +1,11 @@
 """Processes that answer shards, one network thread each: onnxruntime's own would compete."""
 
 import multiprocessing
+import os
 import signal
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
@@ -50,6 +51,7 @@ class Done(NamedTuple):
 
 
 _DIED: Final = object()
+_SAFE_PATH: Final = "PYTHONSAFEPATH"
 
 
 class _Worker:
@@ -59,7 +61,8 @@ class _Worker:
         """`shard` is what it is given first, where that is not for the queue to say."""
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_worker, args=(task, theirs), daemon=True)
-        self.process.start()
+        with _safe_path():
+            self.process.start()
         theirs.close()
         self.shard = shard
         self.done = 0
@@ -76,6 +79,22 @@ class _Worker:
         self.connection.close()
         self.process.terminate()
         self.process.join()
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """A new interpreter would look for its first modules in the current folder, that of the photos
+    perhaps, whatever lies there; this process's own path it is told of later.
+    """
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
 
 
 def work(task: Task, shards: Iterable[Shard], workers: int) -> Iterator[Done]:

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -178,6 +179,52 @@ def test_what_a_run_makes_among_its_photos_is_no_photo_of_it(tmp_path: Path) -> 
     again = bulk(*arguments, "--resume")
     assert again.returncode == 0, again.stderr
     assert "2 photos, 1 of them to do" in again.stderr
+
+
+def test_what_a_run_makes_is_known_by_any_name_of_its_folder(tmp_path: Path) -> None:
+    photos, link = tmp_path / "photos", tmp_path / "link"
+    photos.mkdir()
+    link.symlink_to(photos)
+    shutil.copy(SAMPLES / "grace_hopper.jpg", photos / "a.jpg")
+    arguments = ("--output", photos / "faces", "--plot", photos / "ages.png")
+    assert bulk(link, *arguments).returncode == 0
+    assert (photos / "ages.png").exists()
+    again = bulk(link, *arguments, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert "1 photos, 0 of them to do" in again.stderr
+
+
+def test_a_folder_that_only_has_the_name_of_its_parts_stays(tmp_path: Path) -> None:
+    own = tmp_path / "faces.csv.parts" / "mine.txt"
+    own.parent.mkdir()
+    own.write_text("mine")
+    photo, out = SAMPLES / "grace_hopper.jpg", tmp_path / "faces.csv"
+    for more in ((), ("--resume",)):
+        assert bulk(photo, "--output", out, *more).returncode == 0
+        assert contents(own.parent) == {"mine.txt": b"mine"}
+
+
+def test_modules_among_the_photos_are_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(SAMPLES / "grace_hopper.jpg", tmp_path / "a.jpg")
+    for name in ("multiprocessing", "types"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w'); raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    command = [Path(sys.executable).with_name("apparent"), "bulk", "a.jpg", "--output", "out"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert not Path("ran").exists()
+
+
+def test_a_full_log_costs_no_answers(tmp_path: Path) -> None:
+    photo, out = SAMPLES / "grace_hopper.jpg", tmp_path / "out"
+    for redirected in ("2>/dev/full", "2>&-"):
+        command = f'"$0" -m apparent.cli bulk "$1" --output "$2" --workers 1 {redirected}'
+        where = out / str(len(redirected))
+        ran = subprocess.run(["sh", "-c", command, sys.executable, photo, where], check=False)
+        assert ran.returncode == 0
+        assert list(where.glob("part-*"))
 
 
 def test_workers_that_end_before_they_begin_end_the_run_with_what_to_do(tmp_path: Path) -> None:

@@ -64,6 +64,27 @@ def test_a_zip_in_capitals_is_one_and_a_damaged_one_is_unreadable(
         read(f"{damaged}!/a.jpg")
 
 
+def test_members_named_from_here_are_listed_and_hidden_ones_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("./photos/a.jpg", "../b.jpg", "./.hidden/c.jpg", "._d.jpg"):
+            archive.writestr(name, name)
+    names = find_names([str(path)])
+    assert [read(name).decode() for name in names] == ["../b.jpg", "./photos/a.jpg"]
+
+
+def test_a_zip_of_another_kind_is_told_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "new.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.jpg", b"")
+    whole = bytearray(path.read_bytes())
+    directory = whole.index(b"PK\x01\x02")
+    whole[directory + 6] = 90  # the version that reading it needs
+    path.write_bytes(whole)
+    with pytest.raises(OSError, match=r"new.zip is no zip that can be read: zip file version 9.0"):
+        find_names([str(path)])
+
+
 def test_shards_hold_every_name_once_in_order() -> None:
     names = [str(number) for number in range(10)]
     cut = shards(names, 4)

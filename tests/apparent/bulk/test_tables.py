@@ -41,6 +41,19 @@ def test_the_same_answers_are_the_same_bytes(kind: str, answers: list[dict[str, 
     assert encode(answers, kind) == encode(answers, kind)
 
 
+def test_a_name_with_a_carriage_return_is_one_row(answers: list[dict[str, Any]]) -> None:
+    named = [answer | {"file": f"a\r{number}.jpg"} for number, answer in enumerate(answers[1:])]
+    part = encode(named, "csv")
+    assert [row["file"] for row in decode(part, "csv")] == [answer["file"] for answer in named]
+    assert b"\r\n" not in part
+
+
+def test_no_cell_is_a_formula() -> None:
+    told = failure("a.jpg", "unreadable", "=HYPERLINK() in a.zip cannot be read.")
+    (row,) = decode(encode([told], "csv"), "csv")
+    assert row["detail"].startswith("'=")
+
+
 def test_nothing_that_a_photo_does_ends_a_run(pipeline: Pipeline) -> None:
     def broken(data: bytes) -> Any:
         raise RuntimeError("a defect")
