@@ -52,7 +52,7 @@ class Settings(BaseModel):
     direct: bool = False
     """Whether the API answers at its own address, too, where no limit per address exists."""
     log_days: Literal["1", "7", "30", "90", "365"] = "30"
-    domain: str = ""
+    domain: str = Field(default="", pattern=r"^(([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]+)?$")
     """The page's own domain, such as faces.example.org; its DNS record is yours to set."""
     certificate_arn: str = Field(default="", pattern=r"^(arn:aws[\w-]*:acm:us-east-1:.+)?$")
     """Of the domain, in us-east-1, as CloudFront wants it."""

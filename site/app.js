@@ -9,10 +9,8 @@ const input = /** @type {HTMLInputElement} */ (document.querySelector("#image"))
 const notice = /** @type {HTMLElement} */ (document.querySelector("#notice"));
 
 input.multiple = true; // the plain form sends one
-input.addEventListener("change", () => {
-  add([...(input.files ?? [])]);
-  input.value = ""; // so that the same photo can be chosen again
-});
+input.addEventListener("change", take);
+if (input.files?.length) take(); // chosen before this script came, where it is not waited for
 form.addEventListener("submit", (event) => event.preventDefault());
 
 document.addEventListener("paste", async ({ clipboardData }) => {
@@ -59,6 +57,11 @@ for (const button of document.querySelectorAll("[data-sample]")) {
       showError("sampleMissing");
     }
   });
+}
+
+function take() {
+  add([...(input.files ?? [])]);
+  input.value = ""; // so that the same photo can be chosen again
 }
 
 /**

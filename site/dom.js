@@ -14,6 +14,16 @@ export function find(selector, type, root = document) {
   throw new Error(`The page has no ${type.name} ${selector}.`);
 }
 
+/** @param {Element} container */
+export const hasFocus = (container) => container.contains(document.activeElement);
+
+/** Where what had the focus is hidden now, the first button that is not gets it. @param {Element} container */
+export function keepFocus(container) {
+  if (hasFocus(container) && !document.activeElement?.closest("[hidden]")) return;
+  const buttons = [...container.querySelectorAll("button")];
+  buttons.find((button) => !button.closest("[hidden]"))?.focus();
+}
+
 /** @param {string} selector of a template  @returns {HTMLElement} a copy of its only element */
 export function clone(selector) {
   const { content } = find(selector, HTMLTemplateElement);

@@ -1,6 +1,6 @@
 // The visitor's choice to be answered on this device: the model's download, and how to undo it.
 
-import { find } from "./dom.js";
+import { find, hasFocus, keepFocus } from "./dom.js";
 import * as local from "./engine/local.js";
 import { isThere } from "./engine/remote.js";
 import { canStore, forget, keepPage, offered, sizeOf, store, stored } from "./engine/store.js";
@@ -30,10 +30,11 @@ async function ask() {
   if (!(await canStore())) return showError("unsupported");
   try {
     offer = await offered();
+    state.textContent = "";
     if (offer) await show();
     else showError("missing");
   } catch {
-    if (!(await stored())) showError("unreachable");
+    if (!(await stored())) state.textContent = messages.errors[navigator.onLine ? "unreachable" : "offline"];
   }
 }
 
@@ -54,15 +55,19 @@ downloadButton.addEventListener("click", async () => {
       showError(error instanceof DOMException && error.name === "QuotaExceededError" ? "full" : "unreachable");
     }
   }
+  const focused = hasFocus(details);
   showBusy(false);
   await show();
+  if (focused) keepFocus(details);
 });
 cancelButton.addEventListener("click", () => controller.abort());
 forgetButton.addEventListener("click", async () => {
   controller.abort(); // the page may be being kept
   local.turnOff();
   await forget();
+  const focused = hasFocus(details);
   await show();
+  if (focused) keepFocus(details);
 });
 
 /** Says how things are. */
@@ -95,7 +100,10 @@ function showBusy(busy) {
   bar.hidden = !busy;
   bar.value = 0;
   cancelButton.hidden = !busy;
-  if (busy) for (const button of [downloadButton, forgetButton]) button.hidden = true;
+  if (!busy) return;
+  const focused = hasFocus(details);
+  for (const button of [downloadButton, forgetButton]) button.hidden = true;
+  if (focused) keepFocus(details);
 }
 
 /** @param {keyof Messages["onDeviceErrors"]} kind */

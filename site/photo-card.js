@@ -1,7 +1,7 @@
 // The card of one photo: waiting, at work, with its prediction, failed or cancelled. The photo itself is
 // shown from the start.
 
-import { clone, find } from "./dom.js";
+import { clone, find, hasFocus, keepFocus } from "./dom.js";
 import { isThere } from "./engine/remote.js";
 import { canShare, download, share } from "./export.js";
 import { formatBytes, formatInteger, formatShare, messages } from "./i18n.js";
@@ -32,7 +32,7 @@ export class PhotoCard {
    *   retry: (card: PhotoCard) => void,
    *   elsewhere: (card: PhotoCard) => void,
    *   remove: (card: PhotoCard) => void,
-   *   cancelled: () => void,
+   *   cancelled: (card: PhotoCard) => void,
    * }} handlers of what the visitor presses
    */
   constructor(file, credit, handlers) {
@@ -101,7 +101,7 @@ export class PhotoCard {
     if (this.#find(".cancel").hidden) return;
     this.#controller.abort();
     this.#show(messages.cancelled, { retry: true, remove: true });
-    this.#handlers.cancelled();
+    this.#handlers.cancelled(this);
   }
 
   /**
@@ -162,6 +162,7 @@ export class PhotoCard {
    *   only another photo helps
    */
   #show(state, { busy, progress, retry, elsewhere, remove, another, failed, predicted }) {
+    const focused = hasFocus(this.element);
     this.#find(".state").textContent = state;
     this.element.classList.toggle("busy", Boolean(busy));
     this.element.classList.toggle("failed", Boolean(failed));
@@ -173,6 +174,7 @@ export class PhotoCard {
     this.#find(".remove").hidden = !remove;
     this.#find(".answers").hidden = !predicted;
     this.#find("footer").hidden = !predicted;
+    if (focused) keepFocus(this.element);
   }
 
   /**

@@ -41,7 +41,7 @@ let running = false;
 export function add(files, credit) {
   const before = list.firstElementChild;
   for (const file of files) {
-    const card = new PhotoCard(file, credit, { retry: enqueue, elsewhere, remove, cancelled: showTotals });
+    const card = new PhotoCard(file, credit, { retry: enqueue, elsewhere, remove, cancelled });
     cards.add(card);
     list.insertBefore(card.element, before);
     enqueue(card);
@@ -168,6 +168,12 @@ function announce(card, sentence) {
 }
 
 /** @param {PhotoCard} card */
+function cancelled(card) {
+  announce(card, messages.cancelled);
+  showTotals();
+}
+
+/** @param {PhotoCard} card */
 function remove(card) {
   cards.delete(card);
   card.discard();
@@ -190,6 +196,7 @@ const results = () => [...cards].flatMap(({ result }) => result ?? []);
 
 find("#cancel-all", HTMLElement, section).addEventListener("click", () => {
   for (const card of queue) card.cancel();
+  find("#results h2", HTMLElement).focus();
 });
 removeAll.addEventListener("click", () => {
   for (const card of cards) {

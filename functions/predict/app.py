@@ -68,6 +68,7 @@ def create_app(settings: Settings, loader: Loader | None = None) -> FastAPI:
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["Content-Type"],
+            expose_headers=["Retry-After"],
         )
     return app
 

@@ -1,5 +1,6 @@
 """Environment -> typed settings. A wrong value ends the program at start, with a sentence."""
 
+import re
 from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -7,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from apparent.model import EMBEDDED
 
 PREFIX = "APPARENT_"
+_HOST = r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)"
+_ORIGIN = re.compile(rf"http://{_HOST}(:(?!80$)\d+)?|https://{_HOST}(:(?!443$)\d+)?")
+"""As browsers send them (RFC 6454, section 6): small letters, and not the port of the scheme."""
 
 
 class SettingsError(ValueError):
@@ -36,8 +40,7 @@ class Settings(BaseModel):
             return value
         origins = tuple(origin.strip() for origin in value.split(",") if origin.strip())
         for origin in origins:
-            scheme, _, host = origin.partition("://")
-            if origin != "*" and (scheme not in ("http", "https") or not host or "/" in host):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"'{origin}' is not an origin such as https://example.org")
         return origins
 

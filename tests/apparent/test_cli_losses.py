@@ -167,14 +167,15 @@ def test_a_full_disk_behind_standard_output_is_told(photos: Path) -> None:
 def test_nobody_to_tell_costs_no_answers(photos: Path) -> None:
     (photos / "b.jpg").write_bytes(b"no photo")
     for redirected in ("2>&-", "2>/dev/full"):
-        command = ["sh", "-c", f'"$0" predict "$1" --format jsonl {redirected}', APPARENT, photos]
+        command = ["sh", "-c", f'"$0" predict "$1" --format jsonl {redirected}']
+        command += [str(APPARENT), str(photos)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert result.returncode == 1
         assert result.stdout.count("\n") == 2
 
 
 def test_a_closed_standard_output_is_told(photos: Path) -> None:
-    command = ["sh", "-c", '"$0" predict "$1" >&-', APPARENT, photos]
+    command = ["sh", "-c", '"$0" predict "$1" >&-', str(APPARENT), str(photos)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert result.stderr == "error: standard output cannot be written: Bad file descriptor.\n"

@@ -86,7 +86,7 @@ def test_a_type_checker_knows_every_public_name_and_no_other(tmp_path: Path) -> 
         "from apparent import Pipeline, __version__\nfrom apparent import Pipelines\n"
         "reveal_type(__version__)\nreveal_type(Pipeline)\n"
     )
-    command = [sys.executable, "-m", "mypy", "--strict", f"--cache-dir={tmp_path}", program]
+    command = [sys.executable, "-m", "mypy", "--strict", f"--cache-dir={tmp_path}", str(program)]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert 'Module "apparent" has no attribute "Pipelines"' in result.stdout
     assert 'Revealed type is "str"' in result.stdout

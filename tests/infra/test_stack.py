@@ -239,6 +239,8 @@ def test_cfn_lint_finds_nothing(name: str, request: pytest.FixtureRequest, tmp_p
         ({"memory_mb": "lots"}, "memory_mb"),
         ({"architecture": "sparc"}, "architecture"),
         ({"domain": "faces.example.org"}, "certificate_arn go together"),
+        ({"domain": "https://faces.example.org"}, "domain"),
+        ({"domain": "faces.example.org,www.example.org"}, "domain"),
         ({"waf_requests": "3"}, "at least 10"),
         ({"alarm_email": "nobody"}, "alarm_email"),
         ({"provisioned_concurrency": "11"}, "cannot exceed"),

@@ -17,12 +17,16 @@ def test_every_variable_is_read() -> None:
             "APPARENT_MODEL_URI": "s3://bucket/models/abc/",
             "APPARENT_MAX_PIXELS": "1000",
             "APPARENT_MAX_BYTES": "2000",
-            "APPARENT_ALLOWED_ORIGINS": "https://a.example, http://127.0.0.1:8000",
+            "APPARENT_ALLOWED_ORIGINS": "https://a.example, http://127.0.0.1:8000,http://[::1]:443",
         }
     )
     assert settings.model_uri == "s3://bucket/models/abc/"
     assert (settings.max_pixels, settings.max_bytes) == (1000, 2000)
-    assert settings.allowed_origins == ("https://a.example", "http://127.0.0.1:8000")
+    assert settings.allowed_origins == (
+        "https://a.example",
+        "http://127.0.0.1:8000",
+        "http://[::1]:443",
+    )
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,10 @@ def test_every_variable_is_read() -> None:
         ("APPARENT_MODEL_URI", "/models"),
         ("APPARENT_ALLOWED_ORIGINS", "example.org"),
         ("APPARENT_ALLOWED_ORIGINS", "https://example.org/page"),
+        ("APPARENT_ALLOWED_ORIGINS", "https://*.example.org"),
+        ("APPARENT_ALLOWED_ORIGINS", "https://Example.org"),
+        ("APPARENT_ALLOWED_ORIGINS", "https://example.org:443"),
+        ("APPARENT_ALLOWED_ORIGINS", "http://me@example.org"),
         ("APPARENT_MAX_PIXEL", "5"),
     ],
 )

@@ -72,8 +72,14 @@ def test_type_of_twice_the_size_fits_a_phone(open_page: Opener, crowd: Path, lan
     page.evaluate("document.documentElement.style.fontSize = '200%'")
     page.locator("#about summary").click()
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    for photos in ("none", "crowd"):
-        if photos == "crowd":
+    for photos in ("none", "two", "crowd"):
+        if photos == "two":
+            choose(page, SAMPLES / "group" / "together.jpg")
+            expect(page.locator(".photo > footer:visible")).to_have_count(1)
+            sentence = page.locator(".photo .range").first
+            assert place(sentence)[2] > 100  # wide, and not a letter to the line
+            page.locator(".photo .remove").click()
+        elif photos == "crowd":
             fill(page, crowd)
         settle(page)
         page.screenshot(path=OUTPUT / f"{language}-large-type-{photos}.png", full_page=True)

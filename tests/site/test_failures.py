@@ -221,6 +221,30 @@ def test_a_photo_can_be_cancelled_while_it_is_looked_at_or_waits(page: Page) -> 
     expect(page.locator(".photo .state").first).to_have_text("One face.")
 
 
+def test_a_button_that_goes_hands_its_focus_on(page: Page) -> None:
+    page.route(PREDICT, lambda route: None)
+    with page.expect_request(PREDICT):
+        choose(page, HOPPER, HOPPER)
+    page.get_by_role("button", name="Cancel grace_hopper.jpg").first.press("Enter")
+    retry = page.get_by_role("button", name="Try again")
+    expect(retry).to_be_focused()
+    expect(page.locator("#announcer")).to_contain_text("Cancelled. It was not looked at.")
+    retry.press("Enter")
+    expect(page.get_by_role("button", name="Cancel grace_hopper.jpg").first).to_be_focused()
+    page.get_by_role("button", name="Cancel all").press("Enter")
+    expect(page.get_by_role("heading", name="Photos of this visit")).to_be_focused()
+    page.unroute(PREDICT)
+
+
+def test_an_upload_that_broke_off_can_be_tried_again(page: Page) -> None:
+    page.route(PREDICT, lambda route: route.fulfill(status=400))
+    choose(page, HOPPER)
+    expect(page.locator(".photo .state")).to_contain_text("Check your connection")
+    page.unroute(PREDICT)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".photo .state")).to_have_text("One face.")
+
+
 def test_all_photos_can_be_cancelled_at_once(page: Page) -> None:
     page.route(PREDICT, lambda route: None)
     with page.expect_request(PREDICT):

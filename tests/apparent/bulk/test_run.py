@@ -211,7 +211,7 @@ def test_modules_among_the_photos_are_not_run(
     for name in ("multiprocessing", "types"):
         (tmp_path / f"{name}.py").write_text("open('ran', 'w'); raise SystemExit")
     monkeypatch.chdir(tmp_path)
-    command = [Path(sys.executable).with_name("apparent"), "bulk", "a.jpg", "--output", "out"]
+    command = [str(Path(sys.executable).with_name("apparent")), "bulk", "a.jpg", "--output", "out"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert not Path("ran").exists()
@@ -222,7 +222,9 @@ def test_a_full_log_costs_no_answers(tmp_path: Path) -> None:
     for redirected in ("2>/dev/full", "2>&-"):
         command = f'"$0" -m apparent.cli bulk "$1" --output "$2" --workers 1 {redirected}'
         where = out / str(len(redirected))
-        ran = subprocess.run(["sh", "-c", command, sys.executable, photo, where], check=False)
+        ran = subprocess.run(
+            ["sh", "-c", command, sys.executable, str(photo), str(where)], check=False
+        )
         assert ran.returncode == 0
         assert list(where.glob("part-*"))
 
