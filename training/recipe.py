@@ -87,6 +87,9 @@ class Loss(Section):
     consistency: float = Field(0.0, ge=0)
     """Where not 0, two views of each face are answered, and what their answers differ by costs
     this much."""
+    mean_teacher: float = Field(0.0, ge=0)
+    """Where not 0, the averaged weights answer the unchanged chip, and what the answer for the
+    changed one differs from that by costs this much."""
 
 
 class Schedule(Section):

@@ -23,7 +23,7 @@ from training.data.labels import FEMALE, UNKNOWN, read_labels
 from training.engine import loop
 from training.engine.checkpoint import RunFolder
 from training.engine.distributed import Workers
-from training.engine.losses import age_gender_loss, disagreement, targets
+from training.engine.losses import age_gender_loss, departure, disagreement, targets
 from training.networks import model
 from training.recipe import Recipe, Source
 
@@ -81,6 +81,12 @@ def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
             loss = age_gender_loss(age_logits, female_logits, right, recipe.loss)
             if recipe.loss.consistency:
                 loss = loss + recipe.loss.consistency * disagreement(age_logits, female_logits)
+            if recipe.loss.mean_teacher:
+                plain = to_float(chips, recipe.model.image_size)
+                with torch.no_grad():
+                    taught = model.predict(average.module, plain, recipe.precision)
+                answered = (age_logits, female_logits)
+                loss = loss + recipe.loss.mean_teacher * departure(answered, taught)
             return loss
 
         figures = loop.train_epoch(

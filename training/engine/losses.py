@@ -3,7 +3,9 @@
 An age range is an interval-censored label: it costs -log of the probability that the answered
 distribution gives to the range. Where a teacher has answered for a face, its answer is mixed into
 the label (Hinton, Vinyals, Dean 2015). What nobody told adds nothing. Two views of a face may be
-held to one answer (R-Drop's distance, Wu et al. 2021, eq. 2, between views instead of dropouts).
+held to one answer (R-Drop's distance, Wu et al. 2021, eq. 2, between views instead of dropouts),
+or a changed view to what the averaged weights answer for the unchanged one (Mean Teacher, Tarvainen
+and Valpola 2017, section 2).
 """
 
 from dataclasses import dataclass
@@ -112,12 +114,27 @@ def disagreement(age_logits: Tensor, female_logits: Tensor) -> Tensor:
 
     `[2n, bins]` and `[2n]`: first one view of every face, then the other of each.
     """
-    log_ages = age_logits.log_softmax(dim=1)
+    ages, genders = _log_probabilities(age_logits, female_logits)
+    pairs = ages.chunk(2), genders.chunk(2)
+    both = [_divergence(a, b) + _divergence(b, a) for a, b in pairs]
+    return torch.stack(both).sum() / 2
+
+
+def departure(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
+    """Mean over faces of the divergence of a student's answers from a teacher's, in nats.
+
+    Each is age logits `[n, bins]` and female logits `[n]`.
+    """
+    pairs = zip(_log_probabilities(*teacher), _log_probabilities(*student), strict=True)
+    return torch.stack([_divergence(right, answered) for right, answered in pairs]).sum()
+
+
+def _log_probabilities(age_logits: Tensor, female_logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Log probabilities of the ages `[n, bins]` and of both genders `[n, 2]`."""
     signs = torch.tensor([1.0, -1.0], device=female_logits.device)
-    log_genders = F.logsigmoid(female_logits[:, None] * signs)
-    return _divergence(*log_ages.chunk(2)) + _divergence(*log_genders.chunk(2))
+    return age_logits.log_softmax(dim=1), F.logsigmoid(female_logits[:, None] * signs)
 
 
-def _divergence(one: Tensor, other: Tensor) -> Tensor:
-    """The mean of both Kullback-Leibler divergences of log probabilities `[n, k]`, over faces."""
-    return ((one.exp() - other.exp()) * (one - other)).sum(dim=1).mean() / 2
+def _divergence(right: Tensor, answered: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of `answered` from `right`, log probabilities `[n, k]`, mean."""
+    return F.kl_div(answered, right, reduction="batchmean", log_target=True)

@@ -17,7 +17,7 @@ from training.__main__ import main
 from training.data.augment import to_float
 from training.data.dataset import CHIPS
 from training.engine import checkpoint
-from training.engine.losses import disagreement
+from training.engine.losses import departure, disagreement
 from training.networks import model
 
 
@@ -245,3 +245,25 @@ def test_batches_that_cannot_be_cut_evenly_are_refused(
 ) -> None:
     assert finetune(recipe(tmp_path, schedule="accumulate = 3"), sets, tmp_path) == 1
     assert "8 faces cannot be cut into 3 parts" in capsys.readouterr().err
+
+
+def test_a_mean_teacher_keeps_the_answers_near_its_own(
+    run: Path, sets: Path, tmp_path: Path
+) -> None:
+    pixels = to_float(torch.from_numpy(np.load(sets / "exact" / CHIPS)[:24]), 32)
+
+    def answers(weights: Path) -> tuple[torch.Tensor, torch.Tensor]:
+        net, _ = model.trained(weights)
+        with torch.no_grad():
+            found: tuple[torch.Tensor, torch.Tensor] = net(pixels)
+        return found
+
+    def moved(weight: float) -> float:
+        """How far training goes on from where it starts, which is where the teacher starts, too."""
+        start, loss = run / "model.pt", f"[loss]\nmean_teacher = {weight}"
+        path = recipe(tmp_path, f"tiny-{weight}", start=start, epochs=4, schedule=loss)
+        assert finetune(path, sets, tmp_path) == 0
+        trained = answers(tmp_path / f"tiny-{weight}" / "model.pt")
+        return float(departure(trained, answers(start)))
+
+    assert moved(30.0) < 0.5 * moved(0.001)

@@ -6,6 +6,7 @@ from training.data.labels import UNKNOWN
 from training.engine.losses import (
     Targets,
     age_gender_loss,
+    departure,
     disagreement,
     label_width,
     soft_labels,
@@ -149,3 +150,17 @@ def test_views_that_agree_cost_nothing_and_others_what_the_definition_says() -> 
     torch.testing.assert_close(disagreement(ages, torch.zeros(2)), apart)
     female = torch.tensor([0.9, 0.5]).logit()
     torch.testing.assert_close(disagreement(torch.zeros(2, 101), female), apart)
+
+
+def test_departing_from_a_teacher_costs_what_the_definition_says() -> None:
+    age_logits, female_logits = random_logits(2)
+    answered = age_logits, female_logits
+    torch.testing.assert_close(departure(answered, answered), torch.tensor(0.0))
+    teacher, student = torch.tensor([0.9, 0.1]), torch.tensor([0.5, 0.5])
+    apart = F.kl_div(student.log(), teacher, reduction="sum")
+    undecided = torch.zeros(1)
+    found = departure((student.log()[None], undecided), (teacher.log()[None], undecided))
+    torch.testing.assert_close(found, apart)
+    flat = torch.zeros(1, 101)
+    found = departure((flat, undecided), (flat, torch.tensor([0.9]).logit()))
+    torch.testing.assert_close(found, apart)
