@@ -14,13 +14,15 @@ def positive(text: str) -> int:
 def add_model(command: argparse.ArgumentParser, beyond: str) -> None:
     """Adds `--model` and `--max-pixels`; `beyond` is what befalls larger photos.
 
-    The environment's values are the defaults.
+    The environment's values are the defaults, where they are not empty.
     """
-    command.add_argument("--model", metavar="URI", default=os.environ.get("APPARENT_MODEL_URI"))
+    command.add_argument(
+        "--model", metavar="URI", default=os.environ.get("APPARENT_MODEL_URI") or None
+    )
     command.add_argument(
         "--max-pixels",
         type=positive,
         metavar="N",
-        default=os.environ.get("APPARENT_MAX_PIXELS"),
+        default=os.environ.get("APPARENT_MAX_PIXELS") or None,
         help=f"photos of more pixels {beyond}",
     )

@@ -152,13 +152,27 @@ def read(source: object, max_pixels: int = MAX_PIXELS) -> Photo:
         case str() | os.PathLike():
             return Photo(Path(source).read_bytes(), max_pixels)
         case Image.Image():
-            orientation = source.getexif().get(_ORIENTATION_TAG, 1)
-            return DecodedPhoto(_upright(source, orientation if orientation in _AS_STORED else 1))
+            return DecodedPhoto(_of_pil(source))
         case np.ndarray():
             return DecodedPhoto(source)
     raise TypeError(
         f"A {type(source).__name__} is no photo. Give a path, bytes, a PIL image or an array."
     )
+
+
+def _of_pil(image: Image.Image) -> Pixels:
+    """Upright RGB. Pillow opens a file before it reads it, so it may be damaged still."""
+    if 0 in image.size:
+        raise UndecodablePhoto(f"An image of {image.width} x {image.height} pixels is no photo.")
+    try:
+        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+        return _upright(image, orientation if orientation in _AS_STORED else 1)
+    except MemoryError:  # which is not the photo's fault
+        raise
+    except Exception as error:
+        raise UndecodablePhoto(
+            f"The image of mode {image.mode} cannot be made RGB: {error}. Give one that can."
+        ) from error
 
 
 def _orientation(exif: bytes) -> int:

@@ -82,6 +82,11 @@ def test_a_wrong_setting_ends_it_with_a_sentence(variable: str, value: str, told
     assert "Traceback" not in result.stderr
 
 
+def test_an_empty_setting_is_none() -> None:
+    environment = {**os.environ, "APPARENT_MODEL_URI": "", "APPARENT_MAX_PIXELS": ""}
+    assert run(SAMPLES / "grace_hopper.jpg", env=environment).returncode == 0
+
+
 def test_the_limit_of_pixels_is_the_settings(tmp_path: Path) -> None:
     result = run(SAMPLES / "grace_hopper.jpg", "--max-pixels", "1000")
     assert result.returncode == 1

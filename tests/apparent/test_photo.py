@@ -10,7 +10,7 @@ from PIL import Image
 
 from apparent.errors import UndecodablePhoto, UnsupportedFormat
 from apparent.photo import MAX_PIXELS as LIMIT
-from apparent.photo import Photo
+from apparent.photo import Photo, read
 from tests.conftest import encoded
 
 # What each EXIF orientation says about where row 0 and column 0 of the stored picture belong.
@@ -388,3 +388,14 @@ def test_of_exif_no_more_than_the_orientation_is_read(kind: str) -> None:
         warnings.simplefilter("always")
         assert Photo(data, LIMIT).pixels().shape == (16, 16, 3)
     assert not given
+
+
+def test_a_picture_of_pillow_s_that_is_no_photo_is_told() -> None:
+    whole = encoded(np.zeros((64, 64, 3), np.uint8), "PNG")
+    for image, told in (
+        (Image.new("RGB", (0, 10)), "0 x 10 pixels"),
+        (Image.new("La", (8, 8)), "mode La"),
+        (Image.open(io.BytesIO(whole[: len(whole) // 2])), "cannot be made RGB"),
+    ):
+        with pytest.raises(UndecodablePhoto, match=told):
+            read(image)
