@@ -8,6 +8,7 @@ const form = /** @type {HTMLFormElement} */ (document.querySelector("#upload"));
 const input = /** @type {HTMLInputElement} */ (document.querySelector("#image"));
 const notice = /** @type {HTMLElement} */ (document.querySelector("#notice"));
 
+form.classList.add("ready");
 input.multiple = true; // the plain form sends one
 input.addEventListener("change", take);
 if (input.files?.length) take(); // chosen before this script came, where it is not waited for

@@ -290,3 +290,20 @@ def test_a_page_that_is_not_loaded_whole_says_so(open_page: Opener, page: Page) 
     broken.route("**/i18n.js", lambda route: route.abort())
     broken.reload()
     expect(broken.get_by_role("alert")).to_contain_text("could not be loaded whole")
+
+
+def test_a_page_without_its_script_says_so_after_a_while(open_page: Opener) -> None:
+    page = open_page()
+    page.route("**/app.js", lambda route: route.abort())
+    page.reload()
+    heights = page.evaluate(
+        """() => {
+          const form = document.querySelector("#upload");
+          const height = () => parseFloat(getComputedStyle(form, "::after").height);
+          const before = height();
+          for (const animation of document.getAnimations()) animation.finish();
+          return [before, height()];
+        }"""
+    )
+    assert heights[0] == 0
+    assert heights[1] > 20
