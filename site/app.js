@@ -1,6 +1,5 @@
-// The ways in: picker, drop, paste, camera, samples. They work from the first paint on, so this script
-// imports nothing at once: all that comes after is loaded once it is needed, or once the page is idle.
-// Without JavaScript the form posts by itself and the answer is JSON.
+// The ways in: picker, drop, paste, camera, samples. They work from the first paint on: the rest is loaded
+// after it. Without JavaScript the form posts by itself and the answer is JSON.
 
 /** @import { Messages } from "./i18n.js" */
 
@@ -11,7 +10,7 @@ const notice = /** @type {HTMLElement} */ (document.querySelector("#notice"));
 form.classList.add("ready");
 input.multiple = true; // the plain form sends one
 input.addEventListener("change", take);
-if (input.files?.length) take(); // chosen before this script came, where it is not waited for
+if (input.files?.length) take(); // chosen before this script came
 form.addEventListener("submit", (event) => event.preventDefault());
 
 document.addEventListener("paste", async ({ clipboardData }) => {
@@ -86,14 +85,13 @@ async function showError(kind) {
 }
 
 import("./i18n.js").catch(() => showError("pageError")); // which translates the page
-requestAnimationFrame(() => setTimeout(() => { // what is painted first waits for none of these
+requestAnimationFrame(() => setTimeout(() => {
   for (const part of [import("./example.js"), import("./about.js"), import("./on-device.js")]) {
     part.catch(() => showError("pageError"));
   }
 }));
 (globalThis.requestIdleCallback ?? setTimeout)(() => {
-  // So that all of it is there when it is needed, with a connection or without; what fails now is told
-  // then.
+  // To be there when needed, with a connection or without; what fails now is told then.
   import("./queue.js").catch(() => {});
   import("./camera.js").catch(() => {});
 });

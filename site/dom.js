@@ -17,7 +17,7 @@ export function find(selector, type, root = document) {
 /** @param {Element} container */
 export const hasFocus = (container) => container.contains(document.activeElement);
 
-/** Where what had the focus is hidden now, the first button that is not gets it. @param {Element} container */
+/** If what had the focus is hidden now, the first visible button gets it. @param {Element} container */
 export function keepFocus(container) {
   if (hasFocus(container) && !document.activeElement?.closest("[hidden]")) return;
   const buttons = [...container.querySelectorAll("button")];

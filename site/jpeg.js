@@ -30,7 +30,7 @@ export function withoutMetadata(bytes) {
   const parts = [Uint8Array.of(0xff, SOI)];
   if (turned !== 1) parts.push(exifOf(turned));
   for (const segment of segments) {
-    if (isKept(bytes, segment)) parts.push(withoutThumbnail(bytes.subarray(segment.start, segment.end), segment));
+    if (isKept(bytes, segment)) parts.push(bytes.subarray(segment.start, segment.end));
   }
   return new Blob([...parts, Uint8Array.of(0xff, EOI)], { type: "image/jpeg" });
 }
@@ -77,23 +77,11 @@ function endOfScan(bytes, from) {
  * @param {Uint8Array} bytes
  * @param {Segment} segment
  */
-function isKept(bytes, { marker, start }) {
+function isKept(bytes, { marker, start, end }) {
   if (marker === COMMENT) return false;
   if (marker < APP0 || marker > APP15) return true;
+  if (marker === APP0 && end - start > JFIF_BYTES) return false; // with a thumbnail
   return KEPT.some(([of, name]) => marker === of && isNamed(bytes, start, name));
-}
-
-/**
- * JFIF may hold a small picture behind its 18 bytes: of what was there before the photo was cropped, say.
- * @param {Uint8Array<ArrayBuffer>} bytes of a segment
- * @param {Segment} segment
- */
-function withoutThumbnail(bytes, { marker }) {
-  if (marker !== APP0 || bytes.length <= JFIF_BYTES) return bytes;
-  const plain = bytes.slice(0, JFIF_BYTES);
-  plain.set([0, JFIF_BYTES - 2], 2); // its length
-  plain.set([0, 0], JFIF_BYTES - 2); // the thumbnail's width and height
-  return plain;
 }
 
 /**

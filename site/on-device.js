@@ -57,21 +57,18 @@ downloadButton.addEventListener("click", async () => {
   }
   const focused = hasFocus(details);
   showBusy(false);
-  await show();
-  if (focused) keepFocus(details);
+  await show(focused);
 });
 cancelButton.addEventListener("click", () => controller.abort());
 forgetButton.addEventListener("click", async () => {
   controller.abort(); // the page may be being kept
   local.turnOff();
   await forget();
-  const focused = hasFocus(details);
   await show();
-  if (focused) keepFocus(details);
 });
 
-/** Says how things are. */
-async function show() {
+/** Says how things are. @param {boolean} focused whether the focus stays here */
+async function show(focused = hasFocus(details)) {
   const kept = await stored();
   const size = offer ? formatLargeBytes(sizeOf(offer)) : "";
   const newer = Boolean(offer && kept && offer.hash !== kept.hash);
@@ -80,6 +77,7 @@ async function show() {
   downloadButton.hidden = !offer || Boolean(kept && !newer);
   downloadButton.textContent = newer ? messages.onDeviceNewer(size) : messages.onDeviceDownload(size);
   forgetButton.hidden = !kept;
+  if (focused) keepFocus(details);
   showPrivacy(Boolean(kept) || !isThere);
   if (kept) {
     state.textContent = "";
@@ -87,7 +85,7 @@ async function show() {
   }
 }
 
-addEventListener("model-gone", show);
+addEventListener("model-gone", () => show());
 
 /** @param {boolean} here whether this device looks at photos */
 function showPrivacy(here) {

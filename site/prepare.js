@@ -1,8 +1,7 @@
 // A file -> a photo small enough to send: at most 1,600 px a side, without metadata.
 
-import { canvas, encode } from "./canvas.js";
+import { canvas, encode, isFaithful } from "./canvas.js";
 import { PhotoError } from "./errors.js";
-import { isFaithful } from "./faithful.js";
 import { withoutMetadata } from "./jpeg.js";
 
 /** @import { Size } from "./engine/engine.d.ts" */

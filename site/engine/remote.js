@@ -11,7 +11,7 @@ const ENDPOINT = "/api/v1/predict";
 const TIMEOUT = 60_000; // milliseconds; the service has 30 s, and the photo must travel
 /** @type {Record<number, PhotoError["kind"]>} */
 const KIND_BY_STATUS = {
-  400: "unreachable", // this page's forms are right: the upload broke off
+  400: "unreachable", // the upload broke off
   403: "throttled", // by the firewall: too many from one address
   413: "tooLarge",
   415: "notPhoto",
