@@ -52,14 +52,12 @@ function showScale(scale, age) {
   const interval = find(".interval", HTMLElement, scale);
   interval.style.insetInlineStart = onScale(low);
   interval.style.inlineSize = onScale(high - low);
-  const kind = rangeKind(age);
-  interval.classList.toggle("open-above", kind === "above");
-  interval.classList.toggle("open-below", kind === "below");
   find(".years", HTMLElement, scale).style.insetInlineStart = onScale(years);
   const ends = { low: find(".low", HTMLElement, scale), high: find(".high", HTMLElement, scale) };
   ends.low.textContent = formatInteger(low);
   ends.low.style.insetInlineStart = onScale(low);
-  ends.high.textContent = kind === "above" ? messages.orOlder(formatInteger(OLDEST)) : formatInteger(high);
+  const isOpen = rangeKind(age) === "above";
+  ends.high.textContent = isOpen ? messages.orOlder(formatInteger(OLDEST)) : formatInteger(high);
   ends.high.style.insetInlineStart = onScale(high);
   scale.classList.toggle("narrow", high - low < NARROW);
 }

@@ -9,7 +9,7 @@ const LANGUAGES = ["en", "de"];
 
 const preferred = [new URLSearchParams(location.search).get("lang"), ...navigator.languages];
 /** The first preferred one that has a file; `?lang=` comes before the browser's. */
-export const language =
+const language =
   preferred.map((tag) => tag?.split("-")[0] ?? "").find((tag) => LANGUAGES.includes(tag)) ?? "en";
 /** @type {{default: Messages}} */
 const { default: messages } = await import(`./locales/${language}.js`);

@@ -53,17 +53,17 @@ export async function prepare(file) {
     bitmap?.close();
     return blob ? { blob, size } : { blob: file };
   }
-  const { width: fullWidth, height: fullHeight } = bitmap;
-  if (Math.max(fullWidth, fullHeight) <= LONG_SIDE && file.size <= MAX_BYTES) {
+  const full = { width: bitmap.width, height: bitmap.height };
+  const scale = Math.min(1, LONG_SIDE / Math.max(full.width, full.height));
+  if (scale === 1 && file.size <= MAX_BYTES) {
     const blob = withoutMetadata(new Uint8Array(await file.arrayBuffer()));
     if (blob) {
       bitmap.close();
-      return { blob, size: { width: fullWidth, height: fullHeight } };
+      return { blob, size: full };
     }
   }
-  const scale = Math.min(1, LONG_SIDE / Math.max(bitmap.width, bitmap.height));
-  const width = Math.max(1, Math.round(bitmap.width * scale));
-  const height = Math.max(1, Math.round(bitmap.height * scale));
+  const width = Math.max(1, Math.round(full.width * scale));
+  const height = Math.max(1, Math.round(full.height * scale));
   const context = canvas(width, height);
   context.fillStyle = "white"; // where the photo is transparent, as the service does it
   context.fillRect(0, 0, width, height);

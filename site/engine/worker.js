@@ -1,7 +1,7 @@
 // The road in a thread of its own: photos come in, predictions go out.
 
-import { PhotoError } from "../errors.js";
 import { isFaithful } from "../canvas.js";
+import { PhotoError } from "../errors.js";
 import { Detector, withFreeSides } from "./detector.js";
 import { Estimator } from "./estimator.js";
 import { Finder } from "./finder.js";
