@@ -82,10 +82,13 @@ class Photo:
             self._decoded, self._decoded_by = self._decode(reduction), reduction
         return self._decoded
 
+    def release(self) -> None:
+        """Gives back the memory of decoded pixels; whoever asks for some has them decoded again."""
+        self._decoded = None
+
     def image(self) -> Image.Image:
         """The upright photo at full resolution, for people to look at."""
-        pixels = self.pixels()
-        return Image.fromarray(pixels if self._decoded_by == 1 else self._decode(1))
+        return Image.fromarray(self._decode(1))
 
     def _reduction(self, long_side: int) -> int:
         if self.format != "JPEG":
@@ -102,11 +105,7 @@ class Photo:
                 width, height = (max(1, side // reduction) for side in image.size)
                 image.draft(None, (width, height))
             image.load()
-            if (
-                self.format == "BMP"
-                and image.mode == "RGBA"
-                and not image.getchannel("A").getbbox()
-            ):
+            if self.format == "BMP" and _is_clear(image):
                 image.putalpha(255)  # a fourth byte that is always 0 is not used
             pixels = _upright(image, self._orientation)
             if self._encoded.cut:
@@ -139,6 +138,13 @@ class DecodedPhoto(Photo):
         self._decoded, self._decoded_by = pixels, 1
         self.format = "decoded"
         self.height, self.width = pixels.shape[:2]
+
+    def release(self) -> None:
+        """Nothing: they are all that there is of the photo."""
+
+    def image(self) -> Image.Image:
+        """The upright photo."""
+        return Image.fromarray(self.pixels())
 
 
 def read(source: object, max_pixels: int = MAX_PIXELS) -> Photo:

@@ -68,6 +68,7 @@ class Pipeline:
             pixels = self._sharp_enough(picture, faces)
         with clock.measure("estimate"):
             estimates = self._estimate(pixels, faces, pixels.shape[1] / picture.width)
+        picture.release()  # whoever keeps many answers keeps their files, not all their pixels
         return Faces(
             faces=self._answers(faces, estimates, picture),
             model=ModelName(self.manifest.name, self.manifest.version),

@@ -23,7 +23,7 @@ def load(model: bytes, threads: int = 0) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's have no base of their own
-        raise ModelError(f"The model cannot be opened: {error}.") from error
+        raise ModelError(f"The model cannot be opened: {str(error).rstrip('.')}.") from error
 
 
 def usable_cpus() -> int:

@@ -117,6 +117,16 @@ def test_a_reader_that_has_enough_is_no_failure_to_explain() -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_a_picture_is_not_taken_for_the_output(tmp_path: Path) -> None:
+    photos = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+    for photo in photos:
+        shutil.copy(SAMPLES / "grace_hopper.jpg", photo)
+    result = run("--output", *photos)  # as a shell makes it of --output *.jpg
+    assert result.returncode == 2
+    assert "a.jpg is named like a picture" in result.stderr
+    assert photos[0].read_bytes() == (SAMPLES / "grace_hopper.jpg").read_bytes()
+
+
 def test_an_output_that_cannot_be_a_file_is_told_before_the_work(tmp_path: Path) -> None:
     for out in (tmp_path, tmp_path / "missing" / "faces.csv"):
         result = run(SAMPLES / "grace_hopper.jpg", "--format", "csv", "--output", out)

@@ -1,4 +1,5 @@
 import io
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -174,3 +175,15 @@ def test_a_bundle_is_loaded_from_a_folder_or_its_uri() -> None:
 def test_a_folder_without_a_bundle_is_refused_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"There is no manifest\.json in "):
         Pipeline.load(tmp_path)
+
+
+def test_who_keeps_many_answers_keeps_no_decoded_photos(pipeline: Pipeline, hopper: bytes) -> None:
+    large = io.BytesIO()
+    pasted(hopper, (3000, 2000), (100, 100), 1200).save(large, "JPEG")
+    pixels = 3000 * 2000 * 3
+    tracemalloc.start()
+    kept = [pipeline(large.getvalue()) for _ in range(2)]
+    for faces in kept:
+        assert faces.draw().size == (3000, 2000)
+    assert tracemalloc.get_traced_memory()[0] < pixels / 2
+    tracemalloc.stop()

@@ -25,7 +25,7 @@ from training.engine.checkpoint import RunFolder
 from training.engine.distributed import Workers
 from training.engine.losses import age_gender_loss, departure, disagreement, targets
 from training.networks import model
-from training.recipe import Recipe, Source
+from training.recipe import Precision, Recipe, Source
 
 
 def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
@@ -82,9 +82,8 @@ def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
             if recipe.loss.consistency:
                 loss = loss + recipe.loss.consistency * disagreement(age_logits, female_logits)
             if recipe.loss.mean_teacher:
-                plain = to_float(chips, recipe.model.image_size)
-                with torch.no_grad():
-                    taught = model.predict(average.module, plain, recipe.precision)
+                plain = to_float(chips[: len(places)], recipe.model.image_size)
+                taught = _taught(average.module, plain, recipe.precision, views)
                 answered = (age_logits, female_logits)
                 loss = loss + recipe.loss.mean_teacher * departure(answered, taught)
             return loss
@@ -109,6 +108,15 @@ def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
             run.finish_epoch(progress, figures, average.module.state_dict())
             provenance.record(out, recipe, data, faces.counts, run.seconds())
     return run.weights
+
+
+@torch.no_grad()
+def _taught(
+    teacher: nn.Module, pixels: Tensor, precision: Precision, views: int
+) -> tuple[Tensor, Tensor]:
+    """A teacher's logits of ages and female, those of a face once for each of its views."""
+    ages, female = model.predict(teacher, pixels, precision)
+    return ages.repeat(views, 1), female.repeat(views)
 
 
 def _validation_sets(recipe: Recipe, data: Path) -> dict[str, Faces]:

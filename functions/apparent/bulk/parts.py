@@ -1,6 +1,8 @@
 """Where a run's parts are: a folder, or an S3 prefix."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from apparent.atomic import atomic_write, remove_abandoned
@@ -44,6 +46,14 @@ class FolderParts(Parts):
             partial.write_bytes(data)
         if name.startswith("part-"):  # the plan is written by all machines at once
             remove_abandoned(path)  # of a worker that was killed over the same part
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Of these, what is there, and the folder where nothing else is in it."""
+        for name in names:
+            remove_abandoned(self.folder / name)
+            (self.folder / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
 
 
 class S3Parts(Parts):

@@ -3,14 +3,13 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from apparent.atomic import atomic_write, remove_abandoned
+from apparent.atomic import atomic_write
 from apparent.bulk.answers import file_of
-from apparent.bulk.parts import Parts, parts_at
+from apparent.bulk.parts import FolderParts, Parts, parts_at
 from apparent.bulk.plan import PLAN, BulkError, Plan, begin, plan
 from apparent.bulk.sinks import as_text
 from apparent.bulk.sources import shards
@@ -115,18 +114,11 @@ class Bulk:
                 with atomic_write(self.file) as partial:
                     whole = (self._parts.read(shard.part) for shard in self._mine)
                     join(whole, self._kind, partial)
-            self._remove_parts(Path(self._where))
+            parts = [self.plan.part(shard) for shard in range(self.plan.shards)]
+            FolderParts(Path(self._where)).remove([PLAN, *parts])
         elif not self.partial:
             self._parts.write("summary.json", summary.to_json().encode())
         return summary
-
-    def _remove_parts(self, folder: Path) -> None:
-        """Those of this run, and their folder where nothing else is in it."""
-        for name in (PLAN, *(self.plan.part(shard) for shard in range(self.plan.shards))):
-            remove_abandoned(folder / name)
-            (folder / name).unlink(missing_ok=True)
-        with suppress(OSError):
-            folder.rmdir()
 
 
 def without_output(names: Sequence[str], output: str, plot: Path | None = None) -> list[str]:

@@ -3,10 +3,12 @@
 import multiprocessing
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
 from typing import Any, Final, NamedTuple
@@ -61,7 +63,7 @@ class _Worker:
         """`shard` is what it is given first, where that is not for the queue to say."""
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_worker, args=(task, theirs), daemon=True)
-        with _safe_path():
+        with _inherited():
             self.process.start()
         theirs.close()
         self.shard = shard
@@ -82,15 +84,21 @@ class _Worker:
 
 
 @contextmanager
-def _safe_path() -> Iterator[None]:
+def _inherited() -> Iterator[None]:
     """A new interpreter would look for its first modules in the current folder, that of the photos
-    perhaps, whatever lies there; this process's own path it is told of later.
+    perhaps, whatever lies there; this process's own path it is told of later. And Ctrl-C, which is
+    the parent's to handle, would interrupt it with a traceback.
     """
     before = os.environ.get(_SAFE_PATH)
     os.environ[_SAFE_PATH] = "1"
+    if sys.platform != "win32":
+        resource_tracker.ensure_running()  # else `start` does that, and unblocks signals after it
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if before is None:
             del os.environ[_SAFE_PATH]
         else:
@@ -168,7 +176,7 @@ def _again(worker: _Worker, deaths: Counter[str]) -> Shard:
 
 
 def _worker(task: Task, parent: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A parent that was killed closes the pipe: the next word to it ends this process, before it
     # writes a part that another run may be making.
     with suppress(BrokenPipeError, ConnectionError, EOFError):

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,21 @@ def test_a_killed_run_that_is_resumed_equals_an_undisturbed_one(
     assert "9 of them to do" not in result.stderr
     assert contents(out) == contents(undisturbed)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def test_ctrl_c_is_the_runs_to_handle_and_no_workers_from_its_first_moment(tmp_path: Path) -> None:
+    command = [*COMMAND, str(SAMPLES), "--output", str(tmp_path / "out"), "--shard-size", "1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while process.poll() is None:
+            with suppress(OSError):  # one has just ended
+                for child in children.read_text().split():
+                    os.kill(int(child), signal.SIGINT)  # as a terminal does
+        assert process.stderr is not None
+        errors = process.stderr.read()
+    assert process.returncode == 1
+    assert "Traceback" not in errors
+    assert "9 photos, 0 of them without a face" in errors
 
 
 def end_workers() -> None:
