@@ -55,13 +55,6 @@ def predict(args: argparse.Namespace) -> int:
     from apparent.photo import MAX_PIXELS
     from apparent.pipeline import Pipeline
 
-    if args.output is not None and _is_named_as_picture(args.output):
-        print(
-            f"error: --output takes the answers, and {args.output} is named like a picture. Name a "
-            ".csv, .json, .jsonl or .txt file.",
-            file=sys.stderr,
-        )
-        return 2
     try:
         pipeline = Pipeline.load(args.model, max_pixels=args.max_pixels or MAX_PIXELS)
     except ModelError as error:
@@ -78,13 +71,6 @@ def predict(args: argparse.Namespace) -> int:
         where = args.output or "standard output"
         print(f"error: {where} cannot be written: {_reason(error)}.", file=sys.stderr)
         return 2
-
-
-def _is_named_as_picture(output: Path) -> bool:
-    """As where `--output *.jpg` took the first photo for the output."""
-    import mimetypes
-
-    return (mimetypes.guess_type(output.name)[0] or "").startswith("image/")
 
 
 def _format_of(output: Path | None) -> str:

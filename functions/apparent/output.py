@@ -12,6 +12,8 @@ from typing import Any, Final, Protocol, TextIO
 
 from apparent.atomic import atomic_write
 
+_HEAD: Final = 1024
+"""Bytes of a file among which every format of pictures has a zero, and no text has one."""
 _KEEP_BYTES: Final = "surrogateescape"
 """Names of files that are not UTF-8 keep the bytes that they have."""
 
@@ -103,8 +105,8 @@ class WholeRows(Unbuffered):
 def opened(path: Path | None) -> Iterator[Output]:
     """What to write to: standard output where `path` is None.
 
-    A regular file is replaced once the block ends well, behind a link if there is one. Pipes and
-    devices are written to as they are. Raises `OSError`.
+    A regular file is replaced once the block ends well, behind a link if there is one, but not
+    where it is no text. Pipes and devices are written to as they are. Raises `OSError`.
     """
     if path is None:
         yield _standard_output()
@@ -112,7 +114,7 @@ def opened(path: Path | None) -> Iterator[Output]:
         with FileIO(path, "w") as file:
             yield Unbuffered(file)
     else:
-        _require_file_in_folder(path)
+        _require_text_in_folder(path)
         with atomic_write(path) as partial, FileIO(partial, "w") as file:
             yield WholeRows(file)
 
@@ -129,6 +131,10 @@ def _standard_output() -> Output:
     return Unbuffered(raw, sys.stdout.encoding, _KEEP_BYTES if utf8 else "backslashreplace")
 
 
-def _require_file_in_folder(path: Path) -> None:
+def _require_text_in_folder(path: Path) -> None:
     if path.is_dir() or not Path(os.path.realpath(path)).parent.is_dir():
         raise OSError(0, "name a file in a folder", str(path))
+    if path.exists():
+        with path.open("rb") as file:
+            if b"\0" in file.read(_HEAD):  # as where --output *.jpg took the first photo
+                raise OSError(0, "what is there is no text; name another file", str(path))

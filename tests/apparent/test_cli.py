@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import ROOT, SAMPLES, encoded
 
@@ -117,14 +118,16 @@ def test_a_reader_that_has_enough_is_no_failure_to_explain() -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_picture_is_not_taken_for_the_output(tmp_path: Path) -> None:
-    photos = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
-    for photo in photos:
-        shutil.copy(SAMPLES / "grace_hopper.jpg", photo)
-    result = run("--output", *photos)  # as a shell makes it of --output *.jpg
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "TIFF"])
+def test_a_picture_is_not_taken_for_the_output(kind: str, tmp_path: Path) -> None:
+    picture = tmp_path / "a.picture"
+    Image.open(SAMPLES / "grace_hopper.jpg").save(picture, kind)
+    before = picture.read_bytes()
+    # As a shell makes it of --output *.picture.
+    result = run("--output", picture, SAMPLES / "grace_hopper.jpg")
     assert result.returncode == 2
-    assert "a.jpg is named like a picture" in result.stderr
-    assert photos[0].read_bytes() == (SAMPLES / "grace_hopper.jpg").read_bytes()
+    assert "a.picture cannot be written: what is there is no text" in result.stderr
+    assert picture.read_bytes() == before
 
 
 def test_an_output_that_cannot_be_a_file_is_told_before_the_work(tmp_path: Path) -> None:

@@ -4,8 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from apparent.atomic import atomic_write, remove_abandoned
+
+PART: Final = "part-"
+"""What the name of a part with answers begins with."""
 
 
 class Parts(ABC):
@@ -44,7 +48,7 @@ class FolderParts(Parts):
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as partial:
             partial.write_bytes(data)
-        if name.startswith("part-"):  # the plan is written by all machines at once
+        if name.startswith(PART):  # the plan is written by all machines at once
             remove_abandoned(path)  # of a worker that was killed over the same part
 
     def remove(self, names: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from apparent.bulk.parts import Parts
+from apparent.bulk.parts import PART, Parts
 from apparent.errors import ApparentError
 from apparent.model.bundle import Manifest
 
@@ -39,7 +39,7 @@ class Plan(BaseModel):
 
     def part(self, shard: int) -> str:
         """The name of a shard's part, counted from 0."""
-        return f"part-{shard + 1:06}-of-{self.shards:06}.{self.format}"
+        return f"{PART}{shard + 1:06}-of-{self.shards:06}.{self.format}"
 
 
 def plan(
@@ -61,11 +61,16 @@ def plan(
 
 def begin(parts: Parts, wanted: Plan, *, resume: bool) -> None:
     """Writes the plan where there is none; raises `BulkError` where there is another one, or the
-    same and the run was not meant to be gone on with.
+    same and the run was not meant to be gone on with, or parts that no plan tells of.
     """
+    before = parts.names()  # first: whoever begins at the same time writes a plan before parts
     try:
         there = Plan.model_validate_json(parts.read(PLAN))
     except FileNotFoundError:
+        if any(name.startswith(PART) for name in before):
+            raise BulkError(
+                f"The output holds parts and no {PLAN} that says of what. Name another output."
+            ) from None
         parts.write(PLAN, wanted.model_dump_json(indent=2).encode() + b"\n")
         return
     except ValidationError as error:

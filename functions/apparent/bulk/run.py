@@ -115,7 +115,7 @@ class Bulk:
                     whole = (self._parts.read(shard.part) for shard in self._mine)
                     join(whole, self._kind, partial)
             parts = [self.plan.part(shard) for shard in range(self.plan.shards)]
-            FolderParts(Path(self._where)).remove([PLAN, *parts])
+            FolderParts(Path(self._where)).remove([*parts, PLAN])
         elif not self.partial:
             self._parts.write("summary.json", summary.to_json().encode())
         return summary

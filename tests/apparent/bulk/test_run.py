@@ -186,6 +186,17 @@ def test_where_s3_refuses_for_now_the_run_ends_and_resumes(
     s3.server_close()
 
 
+def test_parts_that_no_plan_tells_of_are_nobodys(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert bulk(SAMPLES / "grace_hopper.jpg", "--output", out).returncode == 0
+    (out / "plan.json").unlink()
+    before = contents(out)
+    result = bulk(SAMPLES / "eileen_collins.jpg", "--output", out)
+    assert result.returncode == 2
+    assert "holds parts and no plan.json" in result.stderr
+    assert contents(out) == before
+
+
 def test_what_a_run_makes_among_its_photos_is_no_photo_of_it(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).symlink_to(SAMPLES / "grace_hopper.jpg")
