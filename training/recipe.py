@@ -171,10 +171,14 @@ class Source(Section):
         return caps
 
 
+RunName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+"""Of a run, and of its folder: small letters, digits, dots and hyphens."""
+
+
 class _Run(Section):
     """What every run depends on beside the code and the chips."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    name: RunName
     description: str = ""
     seed: int = 1
     precision: Precision = "bf16"

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from training.recipe import Section, read
+from training.recipe import RunName, Section, read
 from training.release.calibrate import Options
 
 
@@ -40,7 +40,7 @@ class Average(Section):
     do: Literal["average"]
     of: tuple[str, ...] = Field(min_length=2)
     """Names of runs, or of files below runs/."""
-    out: str
+    out: RunName
 
 
 class Teach(Section):
@@ -59,7 +59,7 @@ Step = Annotated[FromHistory | Train | Average | Teach, Field(discriminator="do"
 class Release(Section):
     """`training/releases/NAME.toml`."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    name: RunName
     description: str = ""
     steps: tuple[Step, ...] = Field(min_length=1)
     ship: str

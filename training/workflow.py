@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from apparent.model import store
+from apparent.model.writer import describe
 from training import recipe as recipes
 from training.data.dataset import LABELS
 from training.data.labels import EXCLUDED, UNKNOWN, read_labels
@@ -39,22 +41,36 @@ def run(path: Path, data: Path, runs: Path) -> Path:
     """
     recipe = recipes.load_any(path)
     names = [source.name for source in recipe.sources]
+    sources = [Source(data / name / "images.zip", data / name / LABELS) for name in names]
+    with_ages = [source for source in sources if _has_ages(source.labels, "calibration")]
+    with_val = [source for source in sources if "val" in read_labels(source.labels).splits]
+    if isinstance(recipe, recipes.Recipe) and not (with_ages and with_val):
+        raise ValueError(
+            f"Of {', '.join(names)} one needs ages in its split calibration, and one a split val: "
+            "the model is calibrated and scored on them."
+        )
     prepare_sets(recipe, data, runs)
     _train(recipe, path, runs)
     weights = runs / recipe.name / "model.pt"
     if isinstance(recipe, recipes.PretrainRecipe):
         return weights
     bundle = weights.with_name("bundle")
-    shutil.rmtree(bundle, ignore_errors=True)
-    export(weights, runs / "data" / names[0], bundle)
-    sources = [Source(data / name / "images.zip", data / name / LABELS) for name in names]
-    with_ages = [source for source in sources if _has_ages(source.labels, "calibration")]
-    calibrate(bundle, with_ages, "calibration", Options())
-    with_val = [source for source in sources if "val" in read_labels(source.labels).splits]
-    result = evaluate(bundle, with_val, ["val"], "photos")
-    record(bundle, result)
+    if bundle.exists() and _weights_of(bundle) == describe(weights).sha256:
+        return bundle
+    made = bundle.with_name("bundle.unfinished")
+    export(weights, runs / "data" / with_val[0].name, made)
+    calibrate(made, with_ages, "calibration", Options())
+    result = evaluate(made, with_val, ["val"], "photos")
+    record(made, result)
     print(shown(result))
+    shutil.rmtree(bundle, ignore_errors=True)
+    made.rename(bundle)
     return bundle
+
+
+def _weights_of(bundle: Path) -> str | None:
+    """Of which the bundle was made, as sha256."""
+    return store.load(bundle.resolve().as_uri()).manifest.provenance.weights_sha256
 
 
 def prepare_sets(recipe: recipes.Recipe | recipes.PretrainRecipe, data: Path, runs: Path) -> None:

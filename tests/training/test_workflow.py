@@ -1,5 +1,6 @@
 import json
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,21 @@ def test_a_recipe_becomes_a_scored_bundle_and_prepares_each_set_once(
     assert bundle.manifest.provenance.data["ranges"].faces == 18
     assert json.loads((runs / "tiny" / "run.json").read_text())["start_sha256"]
     assert len(Pipeline(bundle)(SAMPLES / "grace_hopper.jpg")) == 1
+    made = (runs / "tiny" / "bundle" / "manifest.json").stat().st_mtime_ns
+    assert main(["run", str(tmp_path / "tiny.toml"), *common]) == 0
+    assert (runs / "tiny" / "bundle" / "manifest.json").stat().st_mtime_ns == made
+
+
+def test_sets_that_a_model_cannot_be_scored_on_are_refused_before_it_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("exact", "ranges"):
+        photos(tmp_path / name, ["30"] * 4, ["male"] * 4, ["train"] * 3 + ["calibration"])
+    runs = tmp_path / "runs"
+    common = ["--data", str(tmp_path), "--runs", str(runs)]
+    assert main(["run", str(recipe(tmp_path, epochs=1)), *common]) == 1
+    assert "Of exact, ranges one needs ages in its split calibration" in capsys.readouterr().err
+    assert not runs.exists()
 
 
 @pytest.fixture
@@ -67,6 +83,22 @@ def test_labels_that_changed_since_the_chips_were_made_are_refused(
     labels = tmp_path / "utkface" / "labels.csv"
     labels.write_text(labels.read_text().replace("train", "test", 1))
     with pytest.raises(ValueError, match=r"is not what .* was made of"):
+        prepare_sets(one_set, tmp_path, tmp_path / "runs")
+
+
+def test_labels_with_an_empty_line_and_a_photo_that_cannot_be_decoded_stay_the_same(
+    one_set: Recipe, tmp_path: Path
+) -> None:
+    labels = tmp_path / "utkface" / "labels.csv"
+    header, *rows = labels.read_text().splitlines()
+    labels.write_text("\n".join([header, *rows[:2], "", *rows[2:]]) + "\n")
+    images = tmp_path / "utkface" / "images.zip"
+    with zipfile.ZipFile(images) as archive:
+        photos = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(images, "w") as archive:
+        for name, data in photos.items():
+            archive.writestr(name, b"" if name == "0.jpg" else data)
+    for _ in range(2):
         prepare_sets(one_set, tmp_path, tmp_path / "runs")
 
 

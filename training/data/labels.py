@@ -110,7 +110,7 @@ def read_labels(path: Path) -> Labels:
         np.array(genders, np.int64),
         [row.get("race", "") for _, row in rows],
         [row.get("split", "") for _, row in rows],
-        [row.get("cluster") or f"row {number}" for number, row in rows],
+        [row.get("cluster") or f"row {i}" for i, (_, row) in enumerate(rows)],
     )
 
 

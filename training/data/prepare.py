@@ -9,6 +9,7 @@ decoded leaves a black chip, and its row is moved to the split `excluded`.
 
 import csv
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ def photos(archive: Path, files: list[str]) -> Iterator[bytes]:
     try:
         with zipfile.ZipFile(archive) as images:
             yield from map(images.read, files)
-    except (KeyError, zipfile.BadZipFile) as error:
+    except (KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{archive} is not the archive of these labels: {error}.") from error
 
 

@@ -9,19 +9,23 @@ they forget (Wortsman et al. 2022, 'Robust fine-tuning of zero-shot models').
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 
 from apparent.atomic import atomic_write
 from training import provenance
 from training.networks.pretrained import weights_of
-from training.recipe import Recipe
+from training.recipe import Recipe, RunName
 
 
 def average(weights: list[Path], out: Path) -> None:
     """Writes a model.pt whose every weight is the mean of the others', and the record of all runs.
 
     Raises `ValueError` where they are not of one shape, or the first is not a run's: its recipe,
-    named after the folder of `out`, goes with the mean.
+    named after the folder of `out`, goes with the mean. That folder is no member's.
     """
+    name = _name_of(out.absolute().parent)
+    if any(path.resolve().parent == out.resolve().parent for path in weights):
+        raise ValueError(f"{out.parent} has a record of its own: give the mean another folder.")
     if weights[0].suffix == ".onnx":
         raise ValueError(f"Name a run before {weights[0]}: its recipe goes with the mean.")
     states = [weights_of(path) for path in weights]
@@ -32,9 +36,19 @@ def average(weights: list[Path], out: Path) -> None:
     first = torch.load(weights[0], map_location="cpu", weights_only=True)
     members = ", ".join(path.parent.name if path.suffix == ".pt" else path.name for path in weights)
     recipe = Recipe.model_validate_json(first["recipe"]).model_copy(
-        update={"name": out.parent.name, "description": f"The mean of {members}."}
+        update={"name": name, "description": f"The mean of {members}."}
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     provenance.record_average(out.parent, recipe, weights)  # first: it may refuse
     with atomic_write(out) as partial:
         torch.save({"model": mean, "recipe": recipe.model_dump_json()}, partial)
+
+
+def _name_of(folder: Path) -> str:
+    try:
+        return TypeAdapter[str](RunName).validate_python(folder.name)
+    except ValidationError:
+        raise ValueError(
+            f"'{folder.name}' is no name of a run: small letters, digits, dots and hyphens are. "
+            "Give the mean another folder."
+        ) from None

@@ -25,6 +25,8 @@ class AgeGenderNet(nn.Module):
 
     def __init__(self, recipe: ModelRecipe) -> None:
         super().__init__()
+        if not timm.is_model(recipe.backbone):
+            raise ValueError(f"timm has no backbone {recipe.backbone!r}.")
         self.backbone: Any = timm.create_model(
             recipe.backbone,
             pretrained=recipe.start == "timm",

@@ -44,7 +44,7 @@ class Source(NamedTuple):
     @property
     def name(self) -> str:
         """That of its folder."""
-        return self.labels.resolve().parent.name
+        return Path(os.path.abspath(self.labels)).parent.name  # noqa: PTH100 -- not a link's target
 
     @property
     def labels_sha256(self) -> str:

@@ -15,12 +15,21 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from apparent.ages import AGES, median_age, mid_cumulative
 from apparent.atomic import atomic_write
 from apparent.model import store
-from apparent.model.bundle import AgeRegion, File, GenderPolicy, Interval, Manifest, Policy, Role
+from apparent.model.bundle import (
+    SERVED,
+    AgeRegion,
+    File,
+    GenderPolicy,
+    Interval,
+    Manifest,
+    Policy,
+    Role,
+)
 from apparent.model.writer import describe, write_card, write_manifest
 from training.data.labels import FEMALE
 from training.release.answers import Answers, Source, collect
@@ -54,6 +63,13 @@ class Options(BaseModel):
     uncertain_below: float = Field(default=0.8, ge=0.5, le=1)
     """A gender less probable is answered as `uncertain`. 0.8 was the lowest of 0.5, 0.6, 0.7, 0.75,
     0.8 at which 98 % of the answers of the first model were right on val."""
+
+    @field_validator("regions")
+    @classmethod
+    def _cover_all_ages(cls, regions: tuple[int, ...]) -> tuple[int, ...]:
+        if regions != tuple(sorted({0, *regions})) or regions[-1] >= AGES:
+            raise ValueError(f"regions rise from 0 and begin below {AGES}, as in 0 20 40")
+        return regions
 
 
 def temper_ages(
@@ -211,15 +227,11 @@ def calibrate(
     if not answers.exact.any():
         raise ValueError(_NO_AGE)
     manifest = bundle.manifest
-    fitted: JsonValue
-    if intervals_only:
-        fitted = manifest.provenance.calibration.get("fitted")
-    else:
-        answers, temperatures, files = _rewrite_graphs(folder, bundle, answers, options)
+    fitted: JsonValue = manifest.provenance.calibration.get("fitted")
+    graphs: dict[str, onnx.ModelProto] = {}
+    if not intervals_only:
+        answers, temperatures, graphs = _tempered(bundle, answers, options)
         fitted = dict(temperatures)
-        manifest = manifest.model_copy(
-            update={"files": files, "version": files["estimator"]["int8"].sha256[:12]}
-        )
     interval = conformal_interval(answers, options)
     # Figures were measured with the old answers.
     card = bundle.card.model_copy(update={"figures": []})
@@ -236,6 +248,7 @@ def calibrate(
         "fitted": fitted,
         "covered": coverage_by_source(answers, interval),
     }
+    manifest = _with_graphs(folder, manifest, graphs)  # from here on, for all before may refuse
     manifest = manifest.model_copy(
         update={
             "policy": Policy(
@@ -259,28 +272,40 @@ def coverage_by_source(answers: Answers, policy: Interval) -> dict[str, float]:
     }
 
 
-def _rewrite_graphs(
-    folder: Path, bundle: store.Bundle, answers: Answers, options: Options
-) -> tuple[Answers, dict[str, float], dict[Role, dict[str, File]]]:
-    """Sets temperatures and tilt in every variant of the estimator; the answers from then on."""
+def _tempered(
+    bundle: store.Bundle, answers: Answers, options: Options
+) -> tuple[Answers, dict[str, float], dict[str, onnx.ModelProto]]:
+    """The answers with temperatures and tilt fitted on them, these, and every variant of the
+    estimator that has them.
+    """
     aged, gendered = answers.where(answers.exact), answers.where(answers.gendered)
     for_age = age_temperature(aged.age_probabilities, aged.age_low)
     for_gender = gender_temperature(gendered.female_probability, gendered.genders == FEMALE)
     tempered = temper_ages(aged.age_probabilities, for_age)
     tilt = age_tilt(tempered, aged.age_low, options.knee)
     fitted = {"age_temperature": for_age, "gender_temperature": for_gender, "age_tilt": tilt}
-    variants = {}
+    graphs = {}
     for variant, file in bundle.manifest.files["estimator"].items():
         model = onnx.load_model_from_string(bundle.read(file))
         _change(model, "age_temperature", lambda old: old * for_age)
         _change(model, "gender_temperature", lambda old: old * for_gender)
         _change(model, "age_bias", lambda old: old / for_age + tilt * slope(options.knee))
-        with atomic_write(folder / file.path) as partial:
-            onnx.save(model, str(partial))
-        variants[variant] = describe(folder / file.path)
+        graphs[variant] = model
     ages = temper_ages(answers.age_probabilities, for_age, tilt, options.knee)
     values: dict[str, Any] = vars(answers) | {"age_probabilities": ages}
-    return Answers(**values), fitted, {**bundle.manifest.files, "estimator": variants}
+    return Answers(**values), fitted, graphs
+
+
+def _with_graphs(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto]) -> Manifest:
+    """Writes the variants of the estimator; the manifest that knows them."""
+    variants = dict(manifest.files["estimator"])
+    for variant, model in graphs.items():
+        path = folder / variants[variant].path
+        with atomic_write(path) as partial:
+            onnx.save(model, str(partial))
+        variants[variant] = describe(path)
+    files: dict[Role, dict[str, File]] = {**manifest.files, "estimator": variants}
+    return manifest.model_copy(update={"files": files, "version": variants[SERVED].sha256[:12]})
 
 
 def _change(

@@ -23,6 +23,12 @@ _PUBLISHED = {
 }
 """By collection: figures of the best that others have published, as they give them."""
 
+_GENDERS = """\
+Of {named}: the gender's probability has an expected calibration error of
+{ece:.3f}. Below {below:.2f} the answer is `uncertain`; the other
+{answered} of answers are right in {right} of cases. The tables count the
+likelier gender of all faces."""
+
 _GROUPS = {
     "by_age_band": "age",
     "by_range": "labelled range of ages",
@@ -126,8 +132,6 @@ def overall(bundle: store.Bundle, results: list[Result]) -> str:
 
 def _card(bundle: store.Bundle, results: list[Result], pictures: str) -> str:
     manifest = bundle.manifest
-    largest = max(results, key=lambda one: (one["data"] == "utkface", int(one["n"])))
-    right = largest["gender_accuracy_answered"]  # None where every answer is 'uncertain'
     regions = [
         [str(region.first_age), f"{region.lowest:.3f}", f"{region.highest:.3f}"]
         for region in manifest.policy.interval.regions
@@ -135,7 +139,6 @@ def _card(bundle: store.Bundle, results: list[Result], pictures: str) -> str:
     return _WORDS.read_text().format(
         manifest=manifest,
         card=bundle.card,
-        policy=manifest.policy,
         estimator=manifest.estimator.path,
         megabytes=manifest.estimator.bytes / 1e6,
         sha256=manifest.estimator.sha256,
@@ -144,11 +147,26 @@ def _card(bundle: store.Bundle, results: list[Result], pictures: str) -> str:
         overall=overall(bundle, results),
         pictures=pictures,
         regions=_table("answered age from, lowest, highest", regions),
-        largest=largest,
-        named=f"{title(largest['data'])} `{largest['split']}`",
-        answered=f"{1 - largest['gender_uncertain']:.1%}",
-        right="no" if right is None else f"{right:.1%}",
+        genders=_genders(bundle, max(results, key=_main_genders)),
         tables="\n\n".join(_tables(one) for one in _largest_of_each(results)),
+    )
+
+
+def _main_genders(one: Result) -> tuple[bool, bool, int]:
+    return _has(one, "gender_accuracy"), one["data"] == "utkface", int(one["n"])
+
+
+def _genders(bundle: store.Bundle, one: Result) -> str:
+    """What the probability of a gender is worth, on one collection."""
+    if not _has(one, "gender_accuracy"):
+        return "No gender of these faces was told."
+    right = one["gender_accuracy_answered"]  # None where every answer is 'uncertain'
+    return _GENDERS.format(
+        named=f"{title(one['data'])} `{one['split']}`",
+        ece=one["gender_ece"],
+        below=bundle.manifest.policy.gender.uncertain_below,
+        answered=f"{1 - one['gender_uncertain']:.1%}",
+        right="no" if right is None else f"{right:.1%}",
     )
 
 

@@ -59,6 +59,20 @@ def test_an_archive_of_other_photos_is_refused(
     assert not (tmp_path / "chips").exists()
 
 
+def test_a_damaged_archive_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert prepare(tmp_path, {"wall.png": GREY}) == 0
+    (tmp_path / "chips").rename(tmp_path / "before")
+    archive = tmp_path / "images.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as images:
+        images.writestr("wall.png", bytes(10_000))
+    data = bytearray(archive.read_bytes())
+    data[40:44] = b"\xff" * 4
+    archive.write_bytes(data)
+    step = ["prepare", "--images", str(archive), "--labels", str(tmp_path / "labels.csv")]
+    assert main([*step, "--out", str(tmp_path / "chips")]) == 1
+    assert "images.zip is not the archive of these labels" in capsys.readouterr().err
+
+
 def test_a_folder_that_is_there_is_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -36,6 +36,19 @@ def test_an_average_that_is_refused_leaves_no_weights(runs: Path, tmp_path: Path
     assert not (tmp_path / "mean" / "model.pt").exists()
 
 
+@pytest.mark.parametrize(
+    ("folder", "told"), [("mean_9", "'mean_9' is no name of a run"), ("tiny", "another folder")]
+)
+def test_a_mean_whose_name_is_no_runs_or_another_runs_is_refused(
+    runs: Path, folder: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = (runs / "tiny" / "run.json").read_text()
+    assert average(runs, runs / folder / "mean.pt") == 1
+    assert told in capsys.readouterr().err
+    assert (runs / "tiny" / "run.json").read_text() == record
+    assert not list(runs.glob("*/mean.pt"))
+
+
 def test_every_weight_is_the_mean_and_both_runs_are_recorded(runs: Path, tmp_path: Path) -> None:
     out = tmp_path / "mean"
     assert average(runs, out / "model.pt") == 0

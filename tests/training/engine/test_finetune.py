@@ -247,6 +247,20 @@ def test_batches_that_cannot_be_cut_evenly_are_refused(
     assert "8 faces cannot be cut into 3 parts" in capsys.readouterr().err
 
 
+def test_a_backbone_that_timm_does_not_know_is_a_sentence(
+    sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = recipe(tmp_path)
+    path.write_text(path.read_text().replace("test_vit", "test_wit"))
+    assert finetune(path, sets, tmp_path) == 1
+    assert "timm has no backbone 'test_wit'" in capsys.readouterr().err
+
+
+def test_a_warm_up_may_be_one_step(sets: Path, tmp_path: Path) -> None:
+    path = recipe(tmp_path, epochs=1, schedule="warmup = 0.25")  # of the four of 38 faces
+    assert finetune(path, sets, tmp_path) == 0
+
+
 def test_a_mean_teacher_keeps_the_answers_near_its_own(
     run: Path, sets: Path, tmp_path: Path
 ) -> None:

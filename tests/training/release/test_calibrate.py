@@ -151,6 +151,12 @@ def test_what_cannot_be_fitted_is_left_or_refused_before_anything_is_written(
     store.load(bundle.as_uri())  # whole
 
 
+@pytest.mark.parametrize("regions", [(20, 40), (0, 40, 20), (0, 0, 40), (0, AGES), ()])
+def test_regions_that_do_not_cover_all_ages_once_are_refused(regions: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="regions rise from 0"):
+        Options(regions=regions)
+
+
 def test_regions_and_coverage_are_what_was_chosen(rng: np.random.Generator) -> None:
     density, ages = faces(rng, 2000)
     chosen = Options(regions=(0, 40), coverage=0.8)

@@ -187,6 +187,15 @@ def test_no_collection_at_all_is_a_sentence() -> None:
         collect(store.load(EMBEDDED.as_uri()), [], ("calibration",), "photos")
 
 
+def test_a_collection_keeps_its_name_where_its_labels_are_a_link(
+    aged: Source, tmp_path: Path
+) -> None:
+    linked = tmp_path / "linked" / "labels.csv"
+    linked.parent.mkdir()
+    linked.symlink_to(aged.labels)
+    assert Source(aged.images, linked).name == "linked"
+
+
 def test_collections_of_one_name_are_refused(aged: Source, tmp_path: Path) -> None:
     other = tmp_path / "utkface"
     other.mkdir()

@@ -8,6 +8,7 @@ from apparent.model import store
 from apparent.model.writer import write_manifest
 from apparent.pipeline import Pipeline
 from tests.conftest import SAMPLES
+from tests.training.release.conftest import photos
 from training.release.answers import Source
 from training.release.calibrate import Options, calibrate
 from training.release.card import END, START
@@ -67,6 +68,18 @@ def test_a_bundle_takes_the_place_of_another_and_is_told_of(
     for picture in ("error", "coverage", "reliability"):
         assert f"card/{picture}.png" in card.read_text()
         assert (tmp_path / "card" / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_collection_without_genders_is_told_of(
+    bundle: Path, texts: tuple[Path, Path], tmp_path: Path
+) -> None:
+    splits = ["val"] * 4 + ["calibration"] * 4 + ["test"] * 4
+    ages = [str(20 + 5 * i) for i in range(12)]
+    source = photos(tmp_path / "photos" / "utkface", ages, [""] * 12, splits)
+    calibrate(bundle, [source], "calibration", Options())
+    record(bundle, evaluate(bundle, [source], ["test"], "photos"))
+    install(bundle, tmp_path / "embedded", *texts)
+    assert "No gender of these faces was told." in texts[0].read_text()
 
 
 def test_installing_the_installed_bundle_writes_the_texts_again(
