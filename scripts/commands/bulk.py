@@ -7,6 +7,7 @@ ended does only what is missing.
 import argparse
 import hashlib
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ from apparent.bulk.tables import decode
 from infra.cost import GB_SECOND, LAMBDA_REQUEST
 
 MANIFEST: Final = "manifest.json"
+ANSWERS: Final = ("parts/", "failures/")
+WRITTEN: Final = (*ANSWERS, "lists/", "map/", MANIFEST)
+"""What a run makes below its output."""
 
 
 class Machine:
@@ -39,16 +43,28 @@ class Machine:
                 f"Stack {stack} has no machine for collections here. Deploy it: scripts/deploy "
                 "-c batch_input=s3://IN/ -c batch_output=s3://OUT/"
             )
+        self._stack = stack
         self._arn: str = found[0]["stateMachineArn"]
+        told = self._client.describe_state_machine(stateMachineArn=self._arn)
+        self._states: dict[str, Any] = json.loads(told["definition"])["States"]
+
+    def check(self, source: str, where: str) -> None:
+        """Raises `BulkError` where it has other buckets: a run gives it prefixes only."""
+        photos, answers = split(source)[0], split(where)[0]
+        deployed = _buckets(self._states)
+        if deployed != (photos, answers):
+            raise BulkError(
+                f"Stack {self._stack} is deployed for photos in s3://{deployed[0]}/ and answers in "
+                f"s3://{deployed[1]}/, not in s3://{photos}/ and s3://{answers}/. Name addresses "
+                "there, or deploy it for these: scripts/deploy "
+                f"-c batch_input=s3://{photos}/PREFIX/ -c batch_output=s3://{answers}/PREFIX/"
+            )
 
     def runs(self, digest: str) -> list[dict[str, Any]]:
         """Executions over one input and output, oldest first."""
         pages = self._client.get_paginator("list_executions").paginate(stateMachineArn=self._arn)
         every = [run for page in pages for run in page["executions"]]
-        return sorted(
-            (run for run in every if run["name"].startswith(digest)),
-            key=lambda run: int(run["name"].rpartition("-")[2]),
-        )
+        return sorted((run for run in every if run["name"].startswith(digest)), key=_number)
 
     def start(self, name: str, given: dict[str, str]) -> str:
         """The execution's ARN."""
@@ -87,7 +103,7 @@ class Machine:
     def _cost(self, since: Any) -> str:
         """Of the function, whose time is most of it; nothing where it may not be asked for."""
         try:
-            name = _function(self._client.describe_state_machine(stateMachineArn=self._arn))
+            name = _function(self._states)
             function = boto3.client("lambda").get_function_configuration(FunctionName=name)
             watch = boto3.client("cloudwatch")
             ms, calls = (_sum(watch, metric, name, since) for metric in ("Duration", "Invocations"))
@@ -98,12 +114,25 @@ class Machine:
         return f"{ms / 1000 * gb * price + calls * LAMBDA_REQUEST:,.2f} dollars of Lambda so far"
 
 
-def _function(machine: dict[str, Any]) -> str:
-    states = json.loads(machine["definition"])["States"].values()
+def _number(run: dict[str, Any]) -> int:
+    return int(run["name"].rpartition("-")[2])
+
+
+def _buckets(states: dict[str, Any]) -> tuple[str, str]:
+    """Of the photos, and of the answers."""
+    maps = [state for state in states.values() if state["Type"] == "Map"]
+    readers = [state["ItemReader"]["Parameters"] for state in maps]
+    photos = next(reader["Bucket"] for reader in readers if "Prefix.$" in reader)
+    return photos, maps[0]["ResultWriter"]["Parameters"]["Bucket"]
+
+
+def _function(states: dict[str, Any]) -> str:
     inside = (
-        s for state in states for s in state.get("ItemProcessor", {}).get("States", {}).values()
+        inner
+        for state in states.values()
+        for inner in state.get("ItemProcessor", {}).get("States", {}).values()
     )
-    return str(next((s["Resource"] for s in inside if s["Type"] == "Task"), ""))
+    return str(next((inner["Resource"] for inner in inside if inner["Type"] == "Task"), ""))
 
 
 def _sum(watch: Any, metric: str, function: str, since: Any) -> float:
@@ -129,11 +158,18 @@ class Output:
         self.done: set[int] = set()
         """Hashes of the files that have an answer or a failure: eight bytes each."""
         self.names = sorted(self.parts.names())
+        self.answered = any(name.startswith(ANSWERS) for name in self.names)
+        """Whether a run has answered any photo."""
+
+    def last_number(self) -> int:
+        """Of the runs that left something here, which Step Functions may have forgotten; or 0."""
+        found = (re.match(r"(?:lists|map)/(\d+)\b", name) for name in self.names)
+        return max((int(run[1]) for run in found if run), default=0)
 
     def count(self) -> None:
         """Reads all parts and failures, one at a time."""
         for name in self.names:
-            if name.startswith(("parts/", "failures/")):
+            if name.startswith(ANSWERS):
                 rows = list(decode(self.parts.read(name), name.rpartition(".")[2]))
                 self.summary.add(rows)
                 self.done.update(_hash(row["file"]) for row in rows)
@@ -161,31 +197,46 @@ def _missing(source: str, output: Output) -> Iterator[str]:
             yield split(name)[1]
 
 
+def _check_apart(source: str, where: str) -> None:
+    """Raises `BulkError` where each run would find the answers of the last among its photos."""
+    if not _overlap(source, where):
+        return
+    folder = source.rstrip("/") + "/"
+    otherwise = "." if _overlap(folder, where) else f", or end the source in a slash: {folder}"
+    raise BulkError(
+        f"What is written below {where} would be taken for photos of {source}. "
+        f"Name an output that is not below the source{otherwise}"
+    )
+
+
+def _overlap(source: str, where: str) -> bool:
+    """Whether the source's listing would have what is written: S3 compares characters, and
+    `photos` has `photos-out/`, too.
+    """
+    (bucket, photos), (target, answers) = split(source), split(where)
+    written = [f"{answers}/{name}" for name in WRITTEN]
+    return bucket == target and any(
+        key.startswith(photos) or photos.startswith(key) for key in written
+    )
+
+
 def bulk(source: str, target: str, stack: str, interval: float) -> int:
     """0 where every photo has an answer or a failure, 1 where some are missing."""
-    machine, where = Machine(stack), target.rstrip("/")
+    where = target.rstrip("/")
+    _check_apart(source, where)
+    machine = Machine(stack)
+    machine.check(source, where)
     digest = hashlib.sha256(f"{source} {where}".encode()).hexdigest()[:24]
     runs = machine.runs(digest)
-    number = len(runs) + 1
-    prefix = split(where)[1]
-    given = {
-        "prefix": split(source)[1],
-        "output": where,
-        "results": f"{prefix}/map/{number}",
-    }
     if runs and runs[-1]["status"] == "RUNNING":
         print("The run goes on; watching it.", file=sys.stderr)
         run = runs[-1]["executionArn"]
     else:
-        if runs:
-            before = Output(where)
-            before.count()
-            keys = [json.dumps({"Key": key}) for key in _missing(source, before)]
-            if not keys:
-                return _finish(source, before, 0)
-            given["list"] = f"{prefix}/lists/{number}.jsonl"
-            before.parts.write(f"lists/{number}.jsonl", "\n".join(keys).encode() + b"\n")
-            print(f"{len(keys):,} photos are missing; doing those.", file=sys.stderr)
+        before = Output(where)
+        number = 1 + max(before.last_number(), _number(runs[-1]) if runs else 0)
+        given = _work(source, before, number)
+        if given is None:
+            return _finish(source, before, 0)
         run = machine.start(f"{digest}-{number}", given)
     status = machine.watch(run, interval)
     if status != "SUCCEEDED":
@@ -193,6 +244,25 @@ def bulk(source: str, target: str, stack: str, interval: float) -> int:
     after = Output(where)
     after.count()
     return _finish(source, after, sum(1 for _ in _missing(source, after)))
+
+
+def _work(source: str, before: Output, number: int) -> dict[str, str] | None:
+    """What the machine is given: the prefix, or a list of what is missing; None: nothing is."""
+    prefix = split(before.uri)[1]
+    given = {
+        "prefix": split(source)[1],
+        "output": before.uri,
+        "results": f"{prefix}/map/{number}",
+    }
+    if before.answered:  # by a run that Step Functions may have forgotten
+        before.count()
+        keys = [json.dumps({"Key": key}) for key in _missing(source, before)]
+        if not keys:
+            return None
+        given["list"] = f"{prefix}/lists/{number}.jsonl"
+        before.parts.write(f"lists/{number}.jsonl", "\n".join(keys).encode() + b"\n")
+        print(f"{len(keys):,} photos are missing; doing those.", file=sys.stderr)
+    return given
 
 
 def _finish(source: str, output: Output, missing: int) -> int:
