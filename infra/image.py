@@ -19,7 +19,8 @@ def build_secrets() -> dict[str, str]:
     """Of the Dockerfile: this machine's own pip settings and certificate authorities, by id."""
     files = {
         "pip_conf": os.environ.get("PIP_CONFIG_FILE", "/etc/pip.conf"),
-        "ca": os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),
+        "ca": os.environ.get("PIP_CERT")
+        or os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),
     }
     return {name: path for name, path in files.items() if Path(path).is_file()}
 
@@ -31,6 +32,6 @@ def build_arguments() -> dict[str, str]:
         "VERSION": project["version"],
         "MODEL_SHA256": store.manifest_of(EMBEDDED).estimator.sha256,
     }
-    if "BASE_IMAGE" in os.environ:
-        arguments["BASE_IMAGE"] = os.environ["BASE_IMAGE"]
+    if base := os.environ.get("BASE_IMAGE"):
+        arguments["BASE_IMAGE"] = base
     return arguments

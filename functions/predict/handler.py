@@ -29,6 +29,8 @@ WARM_UP: Final = {
     "isBase64Encoded": False,
 }
 """A request that does not touch the model."""
+_KEPT_FROM_MANGUM: Final = ("host", "x-forwarded-port", "x-forwarded-proto")
+"""Headers that it takes apart before the application runs, and fails at what clients may send."""
 
 _settings = from_environment(os.environ)
 _memory = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", MEMORY_PER_CPU))
@@ -46,6 +48,7 @@ import asyncio
 from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 from mangum.types import LambdaContext
+from starlette.types import Receive, Scope, Send
 
 from predict.app import PATHS, create_app
 from predict.origin import admit
@@ -54,8 +57,17 @@ _imported = time.perf_counter()
 # Mangum runs the application on the main thread's event loop; Python 3.14 makes none unasked.
 asyncio.set_event_loop(asyncio.new_event_loop())
 _app = create_app(_settings, _loader)
+
+
+async def _app_with_all_headers(scope: Scope, receive: Receive, send: Send) -> None:
+    """The application; what was kept from Mangum comes to it as it was sent."""
+    kept = scope["aws.event"]["kept"].items()
+    headers = [*scope["headers"], *((name.encode(), value.encode()) for name, value in kept)]
+    await _app({**scope, "headers": headers}, receive, send)
+
+
 _answer = Mangum(
-    Telemetry(_app, PATHS),
+    Telemetry(_app_with_all_headers, PATHS),
     lifespan="off",
     text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, "application/problem+json"],
 )
@@ -72,7 +84,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
 @metrics.log_metrics(capture_cold_start_metric=True)
 def _answer_and_report(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return _answer(event, context)
+    headers = event["headers"]
+    kept = {name: headers.pop(name) for name in _KEPT_FROM_MANGUM if name in headers}
+    return _answer({**event, "kept": kept}, context)
 
 
 gc.freeze()

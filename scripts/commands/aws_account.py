@@ -148,11 +148,13 @@ def fitting_concurrency(
             f"reserved_concurrency is 0: {most}, of all its functions together, are the cap."
         )
         return ["-c", "reserved_concurrency=0"]
-    choice = f"reserved_concurrency={max(0, free)}"
-    if batches:
-        choice = f"reserved_concurrency and -c batch_concurrency of {max(0, free)} together"
+    choice = f"Choose -c reserved_concurrency={max(0, free)}"
+    if batches and free > 0:
+        choice = f"Choose -c reserved_concurrency and -c batch_concurrency of {free} together"
+    elif batches:  # which cannot do without
+        choice = "Leave out batch_input and batch_output"
     raise DeployError(
         f"{wanted} functions at once are to be reserved, but of the account's {most} only "
-        f"{max(0, free)} can be: AWS Lambda keeps {min(_UNRESERVED, most)} for all others. Choose "
-        f"-c {choice}, or ask AWS for more (quota {_QUOTA})."
+        f"{max(0, free)} can be: AWS Lambda keeps {min(_UNRESERVED, most)} for all others. "
+        f"{choice}, or ask AWS for more (quota {_QUOTA})."
     )

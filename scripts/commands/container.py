@@ -46,11 +46,14 @@ def main() -> int:
     )
     tester = commands.add_parser("test", help="the API's tests against the image, and its own")
     tester.add_argument("pytest", nargs=argparse.REMAINDER, help="pytest's arguments")
-    args = parser.parse_args()
+    ours, pytest_s = sys.argv[1:], []
+    if ours[:1] == ["test"] and not {"-h", "--help"} & {*ours}:  # argparse would refuse options
+        ours, pytest_s = ours[:1], ours[1:]
+    args = parser.parse_args(ours)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the container is ended too
     try:
         if args.command == "test":
-            tests = ["tests/predict", "tests/scripts", "-m", "container", *args.pytest]
+            tests = ["tests/predict", "tests/scripts", "-m", "container", *pytest_s]
             return subprocess.run(
                 [sys.executable, "-m", "pytest", *tests], cwd=ROOT, check=False
             ).returncode

@@ -1,7 +1,7 @@
 """Puts page, API and model into an AWS account, or takes them out again.
 
-Other arguments go to the CDK: `-c alarm_email=me@example.org` sets one of the context values that
-infra/settings.py has.
+Other arguments go to `cdk deploy` or `cdk destroy`, or with --synth-only to `cdk synth`:
+`-c alarm_email=me@example.org` sets one of the context values that infra/settings.py has.
 """
 
 import argparse
@@ -9,11 +9,13 @@ import contextlib
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +41,8 @@ OUT: Final = INFRA / "cdk.out"
 PORTRAIT: Final = ROOT / "site" / "samples" / "grace_hopper.jpg"
 _PAUSES: Final = (1, 2, 4, 8, 16, 32, 0)
 """Seconds after each attempt: a model that failed to load is asked for again after 30."""
+_OF_THE_SYNTHESIS: Final = (("-c", "--context"), ("-a", "--app"), ("--profile",), ("--region",))
+"""Of the CDK's arguments those by which what is synthesised differs."""
 _MODEL_FOLDER: Final = re.compile(r"(-c|--context=)?model_folder=(?P<folder>.*)")
 
 
@@ -63,11 +67,10 @@ def cdk_program(infra: Path = INFRA) -> str:
     return str(infra / "node_modules" / ".bin" / "cdk")
 
 
-def cdk(program: str, command: str, *arguments: str) -> None:
-    """Runs it in infra/, with the container program that there is; what it prints is no answer."""
-    environment = {"CDK_DISABLE_CLI_TELEMETRY": "true", **os.environ}
-    if command == "deploy":
-        environment.setdefault("CDK_DOCKER", engine())
+def cdk(program: str, command: str, *arguments: str, more: Mapping[str, str] = {}) -> None:
+    """Runs it in infra/, with `more` of an environment; what it prints is no answer."""
+    environment = {"CDK_DISABLE_CLI_TELEMETRY": "true", **more, **os.environ}
+    environment["APP_PYTHON"] = "python"  # cdk.json's; the first on PATH is of $VENV
     call = [program, command, "--no-notices", *arguments]
     # Where `CI` is set, the CDK talks on standard output.
     try:
@@ -112,9 +115,11 @@ def smoke_page(url: str, expected: str) -> str:
 
 def _answer(request: str | urllib.request.Request, field: str) -> Any:
     """What the JSON of a running service has in that field."""
+    authorities = os.environ.get("AWS_CA_BUNDLE") or None  # of a proxy, as for AWS's own API
     for pause in _PAUSES:  # a name just made may take seconds to be known
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+            tls = ssl.create_default_context(cafile=authorities)
+            with urllib.request.urlopen(request, timeout=30, context=tls) as response:  # noqa: S310
                 return json.load(response)[field]
         except (OSError, HTTPException, LookupError, TypeError, ValueError) as error:
             problem = error
@@ -142,10 +147,21 @@ def absolute(arguments: list[str]) -> list[str]:
     return [whole(argument) for argument in arguments]
 
 
-def _model_version(arguments: list[str]) -> str:
-    """Of the folder that the context names, or of the embedded one."""
+def for_synth(arguments: list[str]) -> list[str]:
+    """Those that the synthesis needs; what only `cdk deploy` or `cdk destroy` knows it refuses."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for names in _OF_THE_SYNTHESIS:
+        parser.add_argument(*names, action="append", default=[])
+    found, _ = parser.parse_known_args(arguments)
+    return [f"--{name}={value}" for name, values in vars(found).items() for value in values]
+
+
+def model_version(arguments: list[str]) -> str:
+    """Of the folder that the context names, here or in cdk.json, or of the embedded one."""
+    context = json.loads((INFRA / "cdk.json").read_text())["context"]
     named = [found["folder"] for a in arguments if (found := _MODEL_FOLDER.fullmatch(a))]
-    return store.manifest_of(Path(named[-1]) if named else EMBEDDED).version
+    folder = named[-1] if named else context.get("model_folder", EMBEDDED)
+    return store.manifest_of(INFRA / folder).version
 
 
 def _stack() -> str:
@@ -154,12 +170,19 @@ def _stack() -> str:
     return str(stack)
 
 
+def _builder() -> dict[str, str]:
+    """The environment that names the container program, where there are images to build."""
+    assets = json.loads((OUT / f"{_stack()}.assets.json").read_text())
+    return {"CDK_DOCKER": engine()} if assets["dockerImages"] else {}
+
+
 def deploy(program: str, profile: str | None, arguments: list[str]) -> None:
     """Synthesises, deploys, tries the live service, prints its addresses."""
     session, number, region = account(profile)
-    cdk(program, "synth", "--quiet", *arguments)
+    cdk(program, "synth", "--quiet", *for_synth(arguments))
+    builder = _builder()
     template = json.loads((OUT / f"{_stack()}.template.json").read_text())
-    version = _model_version(arguments)
+    version = model_version(arguments)
     chosen = any("reserved_concurrency=" in argument for argument in arguments)
     arguments = [*arguments, *fitting_concurrency(session, _stack(), template, chosen)]
     print(
@@ -169,7 +192,7 @@ def deploy(program: str, profile: str | None, arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         outputs = Path(folder) / "outputs.json"
         approved = ["--require-approval=never", f"--outputs-file={outputs}"]
-        cdk(program, "deploy", *approved, *arguments)
+        cdk(program, "deploy", *approved, *arguments, more=builder)
         values = json.loads(outputs.read_text())[_stack()]
     works = smoke if "ModelUri" in values else smoke_page
     for name in ("ApiUrl", "SiteUrl"):
@@ -191,7 +214,7 @@ def confirmed(stack: str, number: str, region: str) -> bool:
 def destroy(program: str, profile: str | None, arguments: list[str], *, sure: bool) -> None:
     """Removes the stack and the logs of its functions; asks before that unless `sure`."""
     session, number, region = account(profile)
-    cdk(program, "synth", "--quiet", *arguments)
+    cdk(program, "synth", "--quiet", *for_synth(arguments))
     if not (sure or confirmed(_stack(), number, region)):
         raise DeployError("Nothing was removed.")
     functions, kept = functions_of(session, _stack()), kept_of(session, _stack())
@@ -217,9 +240,14 @@ def main() -> int:
     what.add_argument("--destroy", action="store_true", help="remove what was deployed")
     parser.add_argument("--yes", action="store_true", help="destroy without asking")
     parser.add_argument("--profile", help="of ~/.aws/config")
+    parser.add_argument("-o", "--output", help=argparse.SUPPRESS)
     args, others = parser.parse_known_args()
     arguments = absolute([*others, *(["--profile", args.profile] if args.profile else [])])
     try:
+        if args.output is not None:
+            raise DeployError(
+                "What is synthesised lies in infra/cdk.out: leave --output out, and copy that."
+            )
         program = cdk_program()
         if args.synth_only:
             cdk(program, "synth", "--quiet", *arguments)

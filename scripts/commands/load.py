@@ -28,14 +28,20 @@ _GOOD: Final = 4
 """Of a soak's requests one in so many is a good photo."""
 
 
+class StartError(RuntimeError):
+    """The service did not start; the message says where it is told why."""
+
+
 @contextmanager
 def served() -> Iterator[tuple[str, int]]:
-    """The address and the process of a service of our own."""
+    """The address and the process of a service of our own; raises `StartError`."""
     command = [sys.executable, "-m", "scripts.commands.serve", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None  # noqa: S101 -- it was asked for
         try:
-            yield process.stdout.readline().split()[1].rstrip("/"), process.pid
+            if not (announced := process.stdout.readline()):
+                raise StartError("The service did not start; what it printed says why.")
+            yield announced.split()[1].rstrip("/"), process.pid
         finally:
             process.terminate()
 
@@ -101,8 +107,12 @@ def main() -> int:
         except (httpx2.TransportError, httpx2.InvalidURL) as error:
             parser.error(f"{args.url} does not answer: {error}")
         return measure(args.url, None, args)
-    with served() as (url, pid):
-        return measure(url, pid, args)
+    try:
+        with served() as (url, pid):
+            return measure(url, pid, args)
+    except StartError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
 
 
 def measure(url: str, pid: int | None, args: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
+from apparent.errors import ModelError
 from infra import on_device
 from predict.app import create_app
 from predict.settings import SettingsError, from_environment
@@ -87,7 +88,15 @@ def local_app() -> FastAPI:
 
 @contextlib.contextmanager
 def page_alone() -> Iterator[ASGIApp]:
-    """The page as it is published without a service: `scripts/deploy -c service=false`."""
+    """The page as it is published without a service: `scripts/deploy -c service=false`.
+
+    Raises `OnDeviceError` and `ModelError`.
+    """
+    if not (on_device.FOLDER / on_device.INDEX).exists():
+        raise on_device.OnDeviceError(
+            "What the page needs to answer on its own is not here: setting it up takes npm. "
+            "Install Node.js, or run scripts/setup infra, which has it; then run this again."
+        )
     with tempfile.TemporaryDirectory() as folder:
         on_device.write_page_alone(Path(folder))
         model = Mount(f"/{on_device.NAME}", Site(directory=on_device.FOLDER))
@@ -107,7 +116,7 @@ def main() -> int:
     try:
         with page_alone() if args.no_service else contextlib.nullcontext(local_app()) as app:
             listen(app, args.host, args.port)
-    except (SettingsError, ListenError) as error:
+    except (SettingsError, ListenError, on_device.OnDeviceError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

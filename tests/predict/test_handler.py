@@ -85,6 +85,31 @@ def test_bad_input_is_a_problem(answer: Ask, body: bytes, content_type: str, exp
     assert headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "[::1]:9000"},
+        {"host": "localhost:"},
+        {"host": "["},
+        {"x-forwarded-port": "443,443"},
+        {"host": "[", "x-forwarded-proto": "gopher"},
+        {},
+    ],
+)
+def test_any_host_or_port_is_answered(answer: Ask, headers: dict[str, str]) -> None:
+    for path, expected in (("health", 200), ("openapi.json", 200), ("nothing", 404)):
+        assert answer(http_event("GET", f"/api/v1/{path}", headers=headers))[0] == expected
+
+
+@pytest.mark.usefixtures("answer")
+def test_the_documents_tell_the_address_that_was_asked() -> None:
+    from predict.handler import handler
+
+    for host in ("faces.example.org", "[::1]:9000", "127.0.0.1:9000"):
+        response = handler(http_event("GET", "/api/v1/docs", headers={"host": host}), CONTEXT)
+        assert f"https://{host}/api/v1/predict" in response["body"]
+
+
 def test_one_handler_answers_again_and_again(answer: Ask) -> None:
     for _ in range(3):
         assert answer(event("GET", "/api/v1/health"))[2] == {"status": "ok"}

@@ -42,6 +42,11 @@ def test_what_cannot_be_used_is_a_sentence(arguments: str, why: str) -> None:
     assert refusal(f"scripts.commands.{command}", *rest).endswith(f": error: {why}")
 
 
+def test_a_service_that_cannot_start_is_a_sentence() -> None:
+    told = refusal("scripts.commands.load", APPARENT_MAX_BYTES="abc")
+    assert told == "error: The service did not start; what it printed says why."
+
+
 def test_a_container_is_not_measured_without_an_engine(tmp_path: Path) -> None:
     told = refusal("scripts.commands.bench", "--container", PATH=str(tmp_path))
     assert told.startswith("error: Neither podman nor docker is on PATH.")

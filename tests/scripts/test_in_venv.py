@@ -38,3 +38,7 @@ def test_arguments_and_folder_are_the_caller_s(tmp_path: Path) -> None:
     command = [str(ROOT / "scripts/in-venv"), "local", "--", "python", "-c", code]
     lines = output([*command, "--", "a b", ""], tmp_path).splitlines()
     assert lines == [str(tmp_path.resolve()), "['--', 'a b', '']"]
+
+
+def test_pytest_s_options_reach_it_through_the_container_s_command() -> None:
+    assert output(["scripts/container", "test", "--version"]).startswith("pytest ")

@@ -1,9 +1,14 @@
 """The locks: what they must leave to the machine that installs them."""
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import ROOT
 
 LOCKS = sorted(
     [*Path("scripts/locks").glob("*.txt"), *Path("functions/predict").glob("*requirements.txt")]
@@ -23,3 +28,21 @@ def test_another_pin_of_torch_changes_the_lock() -> None:
     pin = re.search(r'"(torch==[^"]+)"', Path("pyproject.toml").read_text())
     assert pin is not None
     assert f"# without hashes: {pin[1]}\n" in Path("scripts/locks/train.txt").read_text()
+
+
+def test_they_are_made_in_the_environment_that_is_named(tmp_path: Path) -> None:
+    scripts, python = tmp_path / "scripts", tmp_path / "other" / "bin" / "python"
+    for program, does in ((scripts / "setup", "exit"), (python, 'echo "$0"; exit 3')):
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{does}\n")
+        program.chmod(0o755)
+    shutil.copy(ROOT / "scripts" / "lock", scripts)
+    for named in ("other", str(tmp_path / "other")):
+        result = subprocess.run(
+            [scripts / "lock"],
+            env=os.environ | {"VENV": named},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (result.returncode, result.stdout) == (3, f"{named}/bin/python\n")

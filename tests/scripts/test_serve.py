@@ -1,6 +1,8 @@
+import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx2
@@ -74,6 +76,24 @@ def test_the_page_alone_leaves_nothing_behind(
     with running(["serve", "--no-service", "--port", "0"]):
         assert list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())
+
+
+def test_the_page_alone_without_its_files_says_what_to_run(tmp_path: Path) -> None:
+    """As on a clone that was set up without npm."""
+    skipped = shutil.ignore_patterns("on-device", "node_modules", "cdk.out", "__pycache__")
+    for name in ("infra", "scripts", "site"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=skipped)
+    result = subprocess.run(
+        [sys.executable, "-m", "scripts.commands.serve", "--no-service", "--port", "0"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT / 'functions'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: What the page needs to answer on its own is not here")
+    assert "scripts/setup infra" in result.stderr
 
 
 def test_a_wrong_setting_ends_the_start_with_a_sentence() -> None:

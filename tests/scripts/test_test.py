@@ -46,6 +46,30 @@ def test_in_ci_what_is_skipped_has_failed(tmp_path: Path, ci: str, status: int) 
     assert "no tripod" in result.stdout
 
 
+@pytest.mark.parametrize("absolute", [False, True])
+def test_what_it_runs_comes_from_the_named_environment(tmp_path: Path, absolute: bool) -> None:
+    venv = tmp_path / "other"
+    programs = [
+        venv / "bin" / name for name in ("ruff", "mypy", "lint-imports", "shellcheck", "python")
+    ]
+    scripts = [tmp_path / "scripts" / name for name in ("setup", "check-page")]
+    (tmp_path / ".ci").mkdir()
+    for path in (*programs, *scripts):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/bash\necho {path.name}\n")
+        path.chmod(0o755)
+    shutil.copy(ROOT / "scripts" / "test", tmp_path / "scripts")
+    result = subprocess.run(
+        [tmp_path / "scripts" / "test"],
+        env=os.environ | {"VENV": str(venv) if absolute else "other"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ran = ["setup", "ruff", "ruff", "mypy", "lint-imports", "shellcheck", "check-page", "python"]
+    assert result.stdout.split() == ran
+
+
 def _pip_version() -> str:
     (version,) = re.findall(r"^pip_version=(.*)$", (ROOT / "scripts/setup").read_text(), re.M)
     return str(version)
