@@ -21,13 +21,10 @@ from training.engine import distributed
 from training.engine.average import average
 from training.engine.distil import write_soft_targets
 from training.recipe import Section
-from training.release.answers import Source
-from training.release.calibrate import calibrate
-from training.release.evaluate import evaluate, record, shown
 from training.release.export import export
 from training.release.install import install
 from training.release_recipe import Average, FromHistory, Release, Teach, Train, load
-from training.workflow import prepare_sets, train
+from training.workflow import finish_bundle, prepare_sets, sources_of, train, unfinished
 
 _ROOT = Path(__file__).parents[1]
 
@@ -131,15 +128,13 @@ def _bundle(plan: Release, data: Path, runs: Path) -> Path:
     labels = [data / name / LABELS for name in (*plan.calibrate_on, *plan.report_on)]
     if _done(bundle, plan, [weights, *labels]):
         return bundle
-    made = bundle.with_name("bundle.unfinished")
-    export(weights, runs / "data" / plan.report_on[0], made, mirrored=plan.mirrored)
-    calibrate(made, _sources(data, plan.calibrate_on), "calibration", plan.calibration)
-    result = evaluate(made, _sources(data, plan.report_on), plan.report_splits, "photos")
-    record(made, result)
-    print(shown(result))
-    made.rename(bundle)
+    chips = runs / "data" / plan.report_on[0]
+    export(weights, chips, unfinished(bundle), mirrored=plan.mirrored)
+    finish_bundle(
+        bundle,
+        sources_of(data, plan.calibrate_on),
+        plan.calibration,
+        sources_of(data, plan.report_on),
+        plan.report_splits,
+    )
     return bundle
-
-
-def _sources(data: Path, names: tuple[str, ...]) -> list[Source]:
-    return [Source(data / name / "images.zip", data / name / LABELS) for name in names]

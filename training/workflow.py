@@ -10,6 +10,7 @@ import fcntl
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def run(path: Path, data: Path, runs: Path) -> Path:
     """
     recipe = recipes.load_any(path)
     names = [source.name for source in recipe.sources]
-    sources = [Source(data / name / "images.zip", data / name / LABELS) for name in names]
+    sources = sources_of(data, names)
     with_ages = [source for source in sources if _has_ages(source.labels, "calibration")]
     with_val = [source for source in sources if "val" in read_labels(source.labels).splits]
     if isinstance(recipe, recipes.Recipe) and not (with_ages and with_val):
@@ -57,15 +58,36 @@ def run(path: Path, data: Path, runs: Path) -> Path:
     bundle = weights.with_name("bundle")
     if bundle.exists() and _weights_of(bundle) == describe(weights).sha256:
         return bundle
-    made = bundle.with_name("bundle.unfinished")
-    export(weights, runs / "data" / with_val[0].name, made)
-    calibrate(made, with_ages, "calibration", Options())
-    result = evaluate(made, with_val, ["val"], "photos")
+    export(weights, runs / "data" / with_val[0].name, unfinished(bundle))
+    finish_bundle(bundle, with_ages, Options(), with_val, ["val"])
+    return bundle
+
+
+def sources_of(data: Path, names: Iterable[str]) -> list[Source]:
+    """The labelled photos of sets, a folder of `data` each."""
+    return [Source(data / name / "images.zip", data / name / LABELS) for name in names]
+
+
+def unfinished(bundle: Path) -> Path:
+    """Where `finish_bundle` wants a bundle's export."""
+    return bundle.with_name("bundle.unfinished")
+
+
+def finish_bundle(
+    bundle: Path,
+    calibrate_on: Sequence[Source],
+    options: Options,
+    score_on: Sequence[Source],
+    splits: Sequence[str],
+) -> None:
+    """Calibrates the export beside `bundle`, scores it, and puts it in the place of `bundle`."""
+    made = unfinished(bundle)
+    calibrate(made, calibrate_on, "calibration", options)
+    result = evaluate(made, score_on, splits, "photos")
     record(made, result)
     print(shown(result))
     shutil.rmtree(bundle, ignore_errors=True)
     made.rename(bundle)
-    return bundle
 
 
 def _weights_of(bundle: Path) -> str | None:

@@ -77,13 +77,14 @@ def one_cycle(optimizer: Optimizer, schedule: Schedule, faces: int) -> OneCycleL
     steps = faces // schedule.batch_size
     if steps == 0:
         raise ValueError(f"{faces} faces do not fill one batch of {schedule.batch_size}.")
-    total = schedule.epochs * steps
+    total, warmup = schedule.epochs * steps, schedule.warmup
+    if warmup * total == 1:  # OneCycleLR divides by the steps after the first
+        warmup += 1e-9
     return OneCycleLR(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
         total_steps=total,
-        # Over exactly one step the schedule would divide by no steps.
-        pct_start=schedule.warmup * (1 + 1e-9 * (schedule.warmup * total == 1)),
+        pct_start=warmup,
         cycle_momentum=False,
     )
 

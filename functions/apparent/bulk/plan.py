@@ -1,7 +1,7 @@
 """What a run is going to do, written beside its parts, so that it can be gone on with."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -59,11 +59,13 @@ def plan(
     )
 
 
-def begin(parts: Parts, wanted: Plan, *, resume: bool) -> None:
+def begin(parts: Parts, before: Iterable[str], wanted: Plan, *, resume: bool) -> None:
     """Writes the plan where there is none; raises `BulkError` where there is another one, or the
     same and the run was not meant to be gone on with, or parts that no plan tells of.
+
+    `before` names what was there before this call: whoever begins at the same time writes a plan
+    first, and then parts.
     """
-    before = parts.names()  # first: whoever begins at the same time writes a plan before parts
     try:
         there = Plan.model_validate_json(parts.read(PLAN))
     except FileNotFoundError:

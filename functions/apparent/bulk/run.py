@@ -9,7 +9,7 @@ from pathlib import Path
 
 from apparent.atomic import atomic_write
 from apparent.bulk.answers import file_of
-from apparent.bulk.parts import FolderParts, Parts, parts_at
+from apparent.bulk.parts import PART, FolderParts, Parts, parts_at
 from apparent.bulk.plan import PLAN, BulkError, Plan, begin, plan
 from apparent.bulk.sinks import as_text
 from apparent.bulk.sources import shards
@@ -72,12 +72,12 @@ class Bulk:
         if self.complete and self._told() != [self._cell(name) for name in names]:
             raise BulkError(f"{output} answers other photos. Remove it, or name another output.")
         self._parts: Parts = parts_at(self._where)
+        there = self._parts.names()
         if not self.complete:
-            begin(self._parts, self.plan, resume=resume or share.count > 1)
+            begin(self._parts, there, self.plan, resume=resume or share.count > 1)
         mine = range(share.index - 1, self.plan.shards, share.count)
         cut = shards(names, shard_size)
         self._mine = [Shard(self.plan.part(shard), cut[shard]) for shard in mine]
-        there = self._parts.names()
         self._todo = [shard for shard in self._mine if shard.part not in there]
         self.total = sum(len(shard.names) for shard in self._mine)
         self.missing = 0 if self.complete else sum(len(shard.names) for shard in self._todo)
@@ -124,7 +124,7 @@ class Bulk:
 def without_output(names: Sequence[str], output: str, plot: Path | None = None) -> list[str]:
     """The names but for what this run or an earlier one made, where that lies among the photos."""
     own = "|".join(re.escape(path) for path in {_whole(output), _resolved(output)})
-    made = rf"({own})(\.parts/.*|/(plan\.json|summary\.json|part-\d+-of-\d+\..*))?"
+    made = rf"({own})(\.parts/.*|/(plan\.json|summary\.json|{PART}\d+-of-\d+\..*))?"
     if plot is not None:
         made += "|" + re.escape(_whole(str(plot)))
     made_by_us = re.compile(made)

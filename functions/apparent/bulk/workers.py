@@ -176,7 +176,7 @@ def _again(worker: _Worker, deaths: Counter[str]) -> Shard:
 
 
 def _worker(task: Task, parent: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where no blocked signals are inherited
     # A parent that was killed closes the pipe: the next word to it ends this process, before it
     # writes a part that another run may be making.
     with suppress(BrokenPipeError, ConnectionError, EOFError):
