@@ -11,7 +11,6 @@ import shutil
 import statistics
 import sys
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,8 +25,9 @@ from apparent.arguments import positive
 from apparent.atomic import write_text
 from scripts.commands.arguments import existing_file, new_file
 from scripts.commands.fuzz import memory
-from scripts.commands.load import PHOTO, served
+from scripts.commands.load import PHOTO, StartError, served
 from training.data.labels import read_labels
+from training.data.prepare import photos
 
 _PREDICT: Final = """async (text) => {
   const {predict} = await import("/engine/local.js");
@@ -135,8 +135,7 @@ def labelled(images: Path, labels: Path, split: str, count: int) -> list[bytes]:
     table = read_labels(labels)
     names = [table.files[row] for row in table.rows([split])]
     chosen = names[:: max(1, len(names) // count)][:count]
-    with zipfile.ZipFile(images) as archive:
-        return [archive.read(name) for name in chosen]
+    return list(photos(images, chosen))
 
 
 def main() -> int:
@@ -153,18 +152,21 @@ def main() -> int:
     args = parser.parse_args()
     if bool(args.images) != bool(args.labels):
         parser.error("--images and --labels go together")
-    photos = []
+    compared = []
     if args.images:
         try:
-            photos = labelled(args.images, args.labels, args.split, args.faces)
-        except (ValueError, KeyError, zipfile.BadZipFile) as error:
+            compared = labelled(args.images, args.labels, args.split, args.faces)
+        except ValueError as error:
             parser.error(f"these photos cannot be had: {error}")
     if shutil.which("chromium") is None:
         parser.error("chromium is not on PATH, and the page is measured there: install it")
-    with page() as opened:
-        measured = speed(opened, args.runs)
-        if photos:
-            measured["parity"] = parity(opened, photos)
+    try:
+        with page() as opened:
+            measured = speed(opened, args.runs)
+            if compared:
+                measured["parity"] = parity(opened, compared)
+    except StartError as error:
+        parser.error(str(error))
     text = json.dumps(measured, indent=2)
     print(text)
     if args.json:
