@@ -93,7 +93,7 @@ class _Work:
     def run(self, photos: list[Path], file: "Output", kind: str) -> int:
         """The exit status, with the answers written as they come."""
         answered = 0
-        progress, self._say = _progress(photos, self._say)
+        progress, self._say = _progress(photos, self._say, bar=not file.isatty())
         with sink(kind, file, map(str, photos)) as out:
             try:
                 for path in progress:
@@ -152,17 +152,17 @@ def _read(path: Path) -> bytes:
 
 
 def _progress(
-    photos: list[Path], say: Callable[[str], Any]
+    photos: list[Path], say: Callable[[str], Any], *, bar: bool
 ) -> tuple[Iterable[Path], Callable[[str], Any]]:
     """The photos, behind a progress bar where a person looks and tqdm is installed, and what
-    prints a line without breaking the bar.
+    prints a line without breaking the bar. Answers that come to a terminal are progress enough.
     """
     try:
         from tqdm import tqdm
     except ImportError:
         return photos, say
-    bar = tqdm(photos, unit="photo", disable=None)
-    return bar, lambda line: tqdm.write(line, file=sys.stderr)
+    progress = tqdm(photos, unit="photo", disable=None if bar else True)
+    return progress, lambda line: tqdm.write(line, file=sys.stderr)
 
 
 def main() -> int:

@@ -29,6 +29,10 @@ class Output(Protocol):
         """Hands all of it on."""
         ...
 
+    def isatty(self) -> bool:
+        """Whether a person reads it as it comes."""
+        ...
+
 
 class Forgiving:
     """A text file whose writes may fail: a log that is full costs no answers."""
@@ -80,6 +84,10 @@ class Unbuffered:
             if not self._broken:
                 self._broken = True
                 raise
+
+    def isatty(self) -> bool:
+        """Whether a person reads it as it comes."""
+        return self._file.isatty()
 
     def undo(self) -> None:
         """After a `flush` that failed."""

@@ -4,11 +4,14 @@ import csv
 import ctypes
 import json
 import os
+import pty
 import resource
 import shutil
 import signal
 import subprocess
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +182,29 @@ def test_a_closed_standard_output_is_told(photos: Path) -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert result.stderr == "error: standard output cannot be written: Bad file descriptor.\n"
+
+
+def on_a_terminal(command: list[Any]) -> list[str]:
+    """The lines that a terminal of 100 columns is sent."""
+    terminal, program = pty.openpty()
+    termios.tcsetwinsize(program, (24, 100))
+    with subprocess.Popen(command, stdout=program, stderr=program):
+        os.close(program)
+        sent = b""
+        with suppress(OSError):  # where nobody writes to it any more
+            while read := os.read(terminal, 4096):
+                sent += read
+    os.close(terminal)
+    return sent.decode().split("\r\n")
+
+
+def test_each_answer_on_a_terminal_has_a_line_of_its_own(photos: Path) -> None:
+    header, first, second, *rest = on_a_terminal([APPARENT, "predict", photos])
+    assert header.startswith("photo ")
+    assert (first.split()[0], second.split()[0]) == (f"{photos}/a.jpg", f"{photos}/c.jpg")
+    assert rest == [""]
+    out = photos.parent / "out.csv"
+    assert "2/2" in "".join(on_a_terminal([APPARENT, "predict", photos, "--output", out]))
 
 
 def test_more_faces_than_are_listed_are_told(photos: Path) -> None:
