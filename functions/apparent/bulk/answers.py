@@ -15,25 +15,24 @@ def answer(name: str, read: Callable[[str], bytes], pipeline: Callable[[bytes], 
     Kinds: `unsupported`, `undecodable`, `missing`, `too_large`, `unreadable`, `unexpected`. What
     may succeed later is raised: `sources.Unavailable`.
     """
-    file = file_of(name)
     try:
         told = pipeline(read(name)).to_dict()
     except Unavailable:
         raise
     except Exception as error:  # a photo among millions must not end the run, whatever it does
-        return failure(file, _kind(error), _detail(error))
+        return failure(name, _kind(error), _detail(error))
     del told["timing_ms"]
-    return {"file": file, **told}
+    return {"file": file_of(name), **told}
 
 
 def file_of(name: str) -> str:
-    """A photo's name as it is told: not every file system keeps to UTF-8."""
+    """A photo's name, or what names it, as it is told: not every file system keeps to UTF-8."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
 def failure(name: str, kind: str, detail: str) -> dict[str, Any]:
     """The answer for a photo that has none."""
-    return {"file": file_of(name), "error": {"kind": kind, "detail": detail}}
+    return {"file": file_of(name), "error": {"kind": kind, "detail": file_of(detail)}}
 
 
 def _kind(error: Exception) -> str:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,15 @@ def test_no_cell_is_a_formula() -> None:
     told = failure("a.jpg", "unreadable", "=HYPERLINK() in a.zip cannot be read.")
     (row,) = decode(encode([told], "csv"), "csv")
     assert row["detail"].startswith("'=")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_reason_may_name_what_is_not_utf_8(kind: str) -> None:
+    path = os.fsdecode(b"b\xfc.zip")
+    told = failure(f"{path}!/a.jpg", "unreadable", f"a.jpg in {path} cannot be read.")
+    (row,) = decode(encode([told], kind), kind)
+    assert row["file"] == r"b\udcfc.zip!/a.jpg"
+    assert row["detail"] == r"a.jpg in b\udcfc.zip cannot be read."
 
 
 def test_nothing_that_a_photo_does_ends_a_run(pipeline: Pipeline) -> None:
