@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,12 @@ def remove_abandoned(path: Path) -> None:
     stem, suffix = glob.escape(target.stem), glob.escape(target.suffix)
     for partial in target.parent.glob(_PARTIAL.format(stem, "[0-9a-f]" * 8, suffix)):
         partial.unlink(missing_ok=True)
+
+
+def names_of(path: str) -> str:
+    """A regular expression: the path, and what a killed process may have left beside it."""
+    stem, suffix = os.path.splitext(path)  # noqa: PTH122 -- which may be a URI
+    return rf"{re.escape(stem)}(\.[0-9a-f]{{8}}\.partial)?{re.escape(suffix)}"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from apparent.atomic import atomic_write
+from apparent.atomic import atomic_write, names_of, remove_abandoned
 from apparent.bulk.answers import file_of
 from apparent.bulk.parts import PART, FolderParts, Parts, parts_at
 from apparent.bulk.plan import PLAN, BulkError, Plan, begin, plan
@@ -22,6 +22,7 @@ from apparent.sessions import usable_cpus
 
 SHARD_SIZE = 500
 """Photos of a part: what a kill costs at most, for each worker."""
+_SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
@@ -114,17 +115,19 @@ class Bulk:
                 with atomic_write(self.file) as partial:
                     whole = (self._parts.read(shard.part) for shard in self._mine)
                     join(whole, self._kind, partial)
+                remove_abandoned(self.file)  # of a run that was killed here
             parts = [self.plan.part(shard) for shard in range(self.plan.shards)]
             FolderParts(Path(self._where)).remove([*parts, PLAN])
         elif not self.partial:
-            self._parts.write("summary.json", summary.to_json().encode())
+            self._parts.write(_SUMMARY, summary.to_json().encode())
         return summary
 
 
 def without_output(names: Sequence[str], output: str, plot: Path | None = None) -> list[str]:
     """The names but for what this run or an earlier one made, where that lies among the photos."""
-    own = "|".join(re.escape(path) for path in {_whole(output), _resolved(output)})
-    made = rf"({own})(\.parts/.*|/(plan\.json|summary\.json|{PART}\d+-of-\d+\..*))?"
+    own = "|".join(map(names_of, {_whole(output), _resolved(output)}))
+    about = f"{names_of(PLAN)}|{names_of(_SUMMARY)}"
+    made = rf"({own})(\.parts/.*|/({about}|{PART}\d+-of-\d+\..*))?"
     if plot is not None:
         made += "|" + re.escape(_whole(str(plot)))
     made_by_us = re.compile(made)

@@ -208,6 +208,24 @@ def test_what_a_run_makes_among_its_photos_is_no_photo_of_it(tmp_path: Path) -> 
     assert "2 photos, 1 of them to do" in again.stderr
 
 
+def test_a_run_that_was_killed_over_its_own_files_among_its_photos_goes_on(tmp_path: Path) -> None:
+    """Whatever of its files it was writing."""
+    shutil.copy(SAMPLES / "grace_hopper.jpg", tmp_path / "a.jpg")
+    out = tmp_path / "faces"
+    for name in ("faces/plan.0123abcd.partial.json", "faces/summary.0123abcd.partial.json"):
+        out.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{")
+        again = bulk(tmp_path, "--output", out, "--resume", "--workers", "1")
+        assert again.returncode == 0, again.stderr
+        assert again.stderr.startswith("1 photos")
+    shutil.rmtree(out)
+    left = tmp_path / "faces.0123abcd.partial.csv"
+    left.write_text("file,")
+    one = bulk(tmp_path, "--output", tmp_path / "faces.csv", "--workers", "1")
+    assert one.returncode == 0, one.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"a.jpg", "faces.csv"}
+
+
 def test_what_a_run_makes_is_known_by_any_name_of_its_folder(tmp_path: Path) -> None:
     photos, link = tmp_path / "photos", tmp_path / "link"
     photos.mkdir()
