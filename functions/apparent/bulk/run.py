@@ -86,9 +86,15 @@ class Bulk:
         self.partial = share.count > 1
 
     def _told(self) -> list[str]:
-        """The photos that the one file answers."""
-        rows = decode(self.file.read_bytes(), self._kind) if self.file is not None else ()
-        return list(dict.fromkeys(row["file"] for row in rows))
+        """The photos that the one file answers; raises `BulkError` where it is of another kind."""
+        try:
+            rows = decode(self.file.read_bytes(), self._kind) if self.file is not None else ()
+            return list(dict.fromkeys(row["file"] for row in rows))
+        except Exception as error:  # whatever is there, it was not made here
+            raise BulkError(
+                f"{self.file} is there, and holds no answers that can be read. Remove it, or name "
+                "another output."
+            ) from error
 
     def _cell(self, name: str) -> str:
         return as_text(file_of(name)) if self._kind == "csv" else file_of(name)

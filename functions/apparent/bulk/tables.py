@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from apparent.bulk import sinks
@@ -49,17 +49,26 @@ def encode(answers: Iterable[dict[str, Any]], kind: str) -> bytes:
 
 
 def decode(part: bytes, kind: str) -> Iterator[dict[str, Any]]:
-    """The rows of a part; CSV's cells are text."""
+    """The rows of a part; CSV's cells are text. Raises nearly everything where it is none."""
     if kind == "jsonl":
         for line in part.splitlines():
             yield from rows(json.loads(line))
     elif kind == "csv":
-        yield from csv.DictReader(io.StringIO(part.decode(), newline=""))
+        reader = csv.DictReader(io.StringIO(part.decode(), newline=""))
+        _require_columns(reader.fieldnames or ())
+        yield from reader
     else:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        yield from pq.read_table(pa.BufferReader(part)).to_pylist()
+        table = pq.read_table(pa.BufferReader(part))
+        _require_columns(table.column_names)
+        yield from table.to_pylist()
+
+
+def _require_columns(names: Sequence[str]) -> None:
+    if tuple(names) != ROW:
+        raise ValueError("The columns are not those of answers.")
 
 
 def join(parts: Iterable[bytes], kind: str, path: Any) -> None:

@@ -337,6 +337,27 @@ def test_one_parquet_file_has_the_schema_that_is_documented(
 
 
 @pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("out.csv", b"a,b\n1,2\n"),
+        ("out.csv", f"file,face\n{SAMPLES / 'grace_hopper.jpg'},1\n".encode()),
+        ("out.jsonl", b'{"a": 1}\n'),
+        ("out.jsonl", b"[1]\n"),
+        ("out.parquet", b"none"),
+    ],
+)
+def test_a_file_of_another_kind_is_not_taken_for_the_answers(
+    name: str, content: bytes, tmp_path: Path
+) -> None:
+    out = tmp_path / name
+    out.write_bytes(content)
+    result = bulk(SAMPLES / "grace_hopper.jpg", "--output", out, "--resume")
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"error: {out} is there, and holds no answers")
+    assert out.read_bytes() == content
+
+
+@pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (["nowhere", "--output", "out"], "There is no nowhere"),
