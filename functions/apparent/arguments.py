@@ -2,6 +2,21 @@
 
 import argparse
 import os
+from pathlib import Path
+
+
+def named(text: str) -> str:
+    """A path or URI; raises `ArgumentTypeError` where it is empty: an unset variable of a shell is
+    not the current folder.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name is no path")
+    return text
+
+
+def named_path(text: str) -> Path:
+    """A path; raises `ArgumentTypeError`."""
+    return Path(named(text))
 
 
 def positive(text: str) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from apparent.arguments import add_model
+from apparent.arguments import add_model, named_path
 from apparent.bulk import command as bulk
 from apparent.bulk.sinks import SINKS, sink
 from apparent.folders import find_photos
@@ -38,11 +38,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Apparent age and perceived gender of the faces in photos and folders of them. "
         "Files that are not photos are reported and skipped, and the exit status is then 1.",
     )
-    step.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="photo or folder")
+    step.add_argument("paths", nargs="+", type=named_path, metavar="PATH", help="photo or folder")
     step.add_argument(
         "--format", choices=SINKS, help="default: as the ending of --output says, or a table"
     )
-    step.add_argument("--output", type=Path, metavar="FILE", help="instead of standard output")
+    step.add_argument(
+        "--output", type=named_path, metavar="FILE", help="instead of standard output"
+    )
     add_model(step, "are skipped")
     bulk.add_parser(commands)
     return parser

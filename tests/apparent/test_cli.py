@@ -88,6 +88,14 @@ def test_an_empty_setting_is_none() -> None:
     assert run(SAMPLES / "grace_hopper.jpg", env=environment).returncode == 0
 
 
+def test_an_empty_name_is_not_the_current_folder(tmp_path: Path) -> None:
+    shutil.copy(SAMPLES / "grace_hopper.jpg", tmp_path)
+    for arguments in (("",), ("grace_hopper.jpg", "--output", "")):
+        result = run(*arguments, cwd=str(tmp_path))
+        assert (result.returncode, result.stdout) == (2, "")
+        assert "an empty name is no path" in result.stderr
+
+
 def test_the_limit_of_pixels_is_the_settings(tmp_path: Path) -> None:
     result = run(SAMPLES / "grace_hopper.jpg", "--max-pixels", "1000")
     assert result.returncode == 1

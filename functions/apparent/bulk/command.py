@@ -4,10 +4,9 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from apparent.arguments import add_model, positive
+from apparent.arguments import add_model, named, named_path, positive
 from apparent.bulk.tables import FORMATS
 
 if TYPE_CHECKING:
@@ -26,11 +25,16 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "run could not start or go on. Not for age checks, and not for decisions about a person.",
     )
     step.add_argument(
-        "sources", nargs="+", metavar="SOURCE", help="photo, folder, zip or s3://bucket/prefix"
+        "sources",
+        nargs="+",
+        type=named,
+        metavar="SOURCE",
+        help="photo, folder, zip or s3://bucket/prefix",
     )
     step.add_argument(
         "--output",
         required=True,
+        type=named,
         help="folder or s3://bucket/prefix for parts, or one file: .jsonl, .csv or .parquet",
     )
     step.add_argument("--format", choices=FORMATS, help="of parts; default: jsonl")
@@ -46,7 +50,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     step.add_argument(
         "--shard-size", type=positive, default=500, help="photos of a part (500)", metavar="N"
     )
-    step.add_argument("--plot", type=Path, metavar="PNG", help="ages and genders as a picture")
+    step.add_argument(
+        "--plot", type=named_path, metavar="PNG", help="ages and genders as a picture"
+    )
     add_model(step, "fail")
 
 

@@ -54,7 +54,7 @@ class Bulk:
 
         Raises `BulkError`, `ModelError`, or `OSError` where the output cannot be reached.
         """
-        suffix = output.rpartition(".")[2].lower()
+        suffix = os.path.splitext(output)[1][1:].lower()  # noqa: PTH122 -- faces.csv/ is a folder
         self.file = Path(output) if suffix in FORMATS and not output.startswith("s3://") else None
         if self.file is not None and share.count > 1:
             raise BulkError("Shards of several machines need a folder or S3 prefix as output.")

@@ -312,6 +312,17 @@ def test_another_run_is_not_mixed_into_one(undisturbed: Path, collection: Path) 
     assert "shard_size differ" in other.stderr
 
 
+def test_a_folder_may_have_the_name_of_a_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = bulk(SAMPLES / "grace_hopper.jpg", "--output", "csv", "--format", "csv")
+    assert result.returncode == 0, result.stderr
+    assert {path.name for path in Path("csv").iterdir()} == {
+        *("part-000001-of-000001.csv", "plan.json", "summary.json")
+    }
+
+
 def test_one_parquet_file_has_the_schema_that_is_documented(
     collection: Path, tmp_path: Path, undisturbed: Path
 ) -> None:
@@ -361,6 +372,8 @@ def test_a_file_of_another_kind_is_not_taken_for_the_answers(
     ("arguments", "complaint"),
     [
         (["nowhere", "--output", "out"], "There is no nowhere"),
+        (["", "--output", "out"], "an empty name is no path"),
+        ([SAMPLES, "--output", ""], "an empty name is no path"),
         ([SAMPLES, "--output", "out", "--shard", "3/2"], "is not I/N"),
         ([SAMPLES, "--output", "out.csv", "--shard", "1/2"], "need a folder"),
         ([SAMPLES, "--output", "out", "--model", "nowhere"], "manifest.json"),
