@@ -18,7 +18,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """An empty file beside `path` to write to, renamed to it once the block ends well.
 
     It keeps the suffix, by which some libraries choose the format. A link stays one, and its target
-    is replaced; a file that is replaced leaves its mode to the new one.
+    is replaced; a file that is replaced leaves its mode to the new one. Where it cannot be
+    replaced, the whole file stays beside it, and the `OSError` says so.
     """
     target = Path(os.path.realpath(path))
     partial = target.with_name(_PARTIAL.format(target.stem, secrets.token_hex(4), target.suffix))
@@ -27,10 +28,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
         if target.exists():
             partial.chmod(target.stat().st_mode & 0o7777)
         yield partial
-        partial.replace(target)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+    try:
+        partial.replace(target)
+    except OSError as error:  # it is mounted, in use or a folder by now, perhaps after hours
+        told = f"{error.strerror}; what it should hold is in {partial}"
+        raise OSError(error.errno, told, str(target)) from error
 
 
 def remove_abandoned(path: Path) -> None:

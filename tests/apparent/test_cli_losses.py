@@ -127,6 +127,21 @@ def test_who_is_told_to_end_keeps_what_was_answered(
     assert {path.name for path in photos.parent.iterdir()} == {"photos", out.name}
 
 
+def test_an_output_that_cannot_be_replaced_any_more_costs_no_answers(photos: Path) -> None:
+    os.mkfifo(photos / "b.jpg")
+    out = photos.parent / "out.csv"
+    command: list[Any] = [APPARENT, "predict", photos / "a.jpg", photos / "b.jpg", "--output", out]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        with (photos / "b.jpg").open("wb"):
+            out.mkdir()
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    (kept,) = photos.parent.glob("out.*.partial.csv")
+    assert f"out.csv cannot be written: Is a directory; what it should hold is in {kept}" in errors
+    (row,) = csv.DictReader(kept.read_text().splitlines())
+    assert row["file"] == f"{photos}/a.jpg"
+
+
 def limited(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
