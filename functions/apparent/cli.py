@@ -167,6 +167,14 @@ def _progress(
     return progress, lambda line: tqdm.write(line, file=sys.stderr)
 
 
+def _end_as_by_ctrl_c() -> None:
+    """What was answered stays, also where a terminal is closed, which `nohup` is to outlast."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has but one of them
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
 def main() -> int:
     """The exit status."""
     # Where nobody can be told of a failure, the answers are written all the same.
@@ -182,7 +190,7 @@ def main() -> int:
     if args.command is None:
         parser.print_help()
         return 2
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was answered stays
+    _end_as_by_ctrl_c()
     try:
         return bulk.run(args) if args.command == "bulk" else predict(args)
     except BrokenPipeError:  # whoever read our answers has enough

@@ -101,7 +101,10 @@ def test_what_may_not_be_read_is_reported_and_the_rest_answered(photos: Path) ->
     locked.chmod(0o755)
 
 
-@pytest.mark.parametrize(("kind", "sent"), [("json", signal.SIGINT), ("csv", signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("kind", "sent"),
+    [("json", signal.SIGINT), ("csv", signal.SIGTERM), ("csv", signal.SIGHUP)],
+)
 def test_who_is_told_to_end_keeps_what_was_answered(
     photos: Path, kind: str, sent: signal.Signals
 ) -> None:
@@ -113,7 +116,7 @@ def test_who_is_told_to_end_keeps_what_was_answered(
             [APPARENT, "predict", *named, "--output", out],
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+            preexec_fn=lambda: signal.signal(sent, signal.SIG_DFL),  # noqa: PLW1509
         ) as process,  # a test run in the background ignores Ctrl-C, and so would its children
         (photos / "b.jpg").open("wb"),
     ):  # waits until it is read: a.jpg was answered
