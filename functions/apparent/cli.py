@@ -63,7 +63,7 @@ def predict(args: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     work = _Work(pipeline)
-    photos = list(find_photos(args.paths, work.skip_folder))
+    photos = list(find_photos(args.paths, work.skip_folder, args.output))
     try:
         with opened(args.output) as file:
             return work.run(photos, file, args.format or _format_of(args.output))

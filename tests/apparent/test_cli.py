@@ -138,6 +138,14 @@ def test_a_picture_is_not_taken_for_the_output(kind: str, tmp_path: Path) -> Non
     assert picture.read_bytes() == before
 
 
+def test_answers_of_an_earlier_run_among_the_photos_are_no_photo(tmp_path: Path) -> None:
+    shutil.copy(SAMPLES / "grace_hopper.jpg", tmp_path)
+    for _ in range(2):
+        result = run(".", "--output", tmp_path / "faces.csv", cwd=str(tmp_path))
+        assert (result.returncode, result.stderr) == (0, "")
+    assert len((tmp_path / "faces.csv").read_text().splitlines()) == 2
+
+
 def test_an_output_that_cannot_be_a_file_is_told_before_the_work(tmp_path: Path) -> None:
     for out in (tmp_path, tmp_path / "missing" / "faces.csv"):
         result = run(SAMPLES / "grace_hopper.jpg", "--format", "csv", "--output", out)
