@@ -60,10 +60,13 @@ def run(args: argparse.Namespace) -> int:
     """The exit status."""
     from apparent.bulk.run import Bulk, Share, without_output
     from apparent.bulk.sources import find_names
+    from apparent.bulk.summary import require_place
     from apparent.errors import ApparentError
     from apparent.photo import MAX_PIXELS
 
     try:
+        if args.plot is not None:
+            require_place(args.plot)
         names = without_output(find_names(args.sources), args.output, args.plot)
         if not names:
             _say("error: there is no photo in what was named.")

@@ -9,6 +9,22 @@ from typing import Any
 
 LABELS = {"female": "#b3446c", "male": "#2f6f9f", "uncertain": "#9a9a9a"}
 _BIN_YEARS = 5
+_HEAD = 1024
+"""Bytes of a PNG among which matplotlib puts its name."""
+
+
+def require_place(plot: Path) -> None:
+    """Raises `OSError` where no plot can be put there, or a picture that is none would be lost, and
+    `ImportError` where none can be drawn: before the work, which may take hours.
+    """
+    import matplotlib  # noqa: F401 -- it is not used yet
+
+    if plot.is_dir() or not plot.parent.is_dir():
+        raise OSError(f"{plot} is no place for a plot. Name a file in a folder.")
+    if plot.is_file():
+        with plot.open("rb") as file:
+            if b"matplotlib" not in file.read(_HEAD).lower():  # as where --plot *.png took a photo
+                raise OSError(f"{plot} is there, and is no plot. Name another file.")
 
 
 @dataclass

@@ -312,6 +312,28 @@ def test_another_run_is_not_mixed_into_one(undisturbed: Path, collection: Path) 
     assert "shard_size differ" in other.stderr
 
 
+def test_a_plot_that_cannot_be_is_told_before_the_work_and_replaces_plots_alone(
+    tmp_path: Path,
+) -> None:
+    photo, out = tmp_path / "a.jpg", tmp_path / "out"
+    shutil.copy(SAMPLES / "grace_hopper.jpg", photo)
+    before = photo.read_bytes()
+    for plot, told in (
+        (tmp_path / "missing" / "ages.png", "is no place for a plot"),
+        (tmp_path, "is no place for a plot"),
+        (photo, "is no plot"),
+    ):
+        refused = bulk(SAMPLES, "--output", out, "--plot", plot)
+        assert refused.returncode == 2
+        assert f"error: {plot} is" in refused.stderr
+        assert told in refused.stderr
+        assert not out.exists()
+    assert photo.read_bytes() == before
+    for _ in range(2):
+        drawn = bulk(photo, "--output", out, "--plot", tmp_path / "ages.png", "--resume")
+        assert drawn.returncode == 0, drawn.stderr
+
+
 def test_a_folder_may_have_the_name_of_a_format(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
