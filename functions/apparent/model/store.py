@@ -108,7 +108,7 @@ def _parsed(data: bytes, uri: str) -> Manifest:
     """Raises `ModelError` with a sentence, first of all where it is of an unknown version."""
     try:
         content = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{MANIFEST} in {uri} is not JSON: {error}.") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
@@ -134,7 +134,7 @@ def _reader(uri: str, seconds: float | None = None) -> Read:
     try:
         parts = urlsplit(uri)
         if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-            path = unquote(parts.path)
+            path = unquote(parts.path, errors="surrogateescape")  # not all names are UTF-8
             folder = Path(path.lstrip("/") if os.name == "nt" else path)  # /C:/models
             return lambda name: (folder / name).read_bytes()
         if parts.scheme == "s3" and parts.netloc:

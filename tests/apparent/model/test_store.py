@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import socket
 import sys
@@ -62,8 +63,16 @@ def test_an_unknown_schema_version_is_refused_before_anything_else(
         store.load(folder.as_uri())
 
 
-def test_a_manifest_that_is_no_json_is_refused(folder: Path) -> None:
-    (folder / MANIFEST).write_text("{")
+def test_a_folder_may_have_any_name(folder: Path) -> None:
+    named = folder.with_name(os.fsdecode(b"mod\xe8le #1?%20;"))  # and not in UTF-8
+    folder.rename(named)
+    for where in (named, str(named)):
+        assert store.load(store.uri_of(where)).card.figures
+
+
+@pytest.mark.parametrize("content", ["{", "[" * 100_000])
+def test_a_manifest_that_is_no_json_is_refused(folder: Path, content: str) -> None:
+    (folder / MANIFEST).write_text(content)
     with pytest.raises(ModelError, match="not JSON"):
         store.load(folder.as_uri())
 
