@@ -160,7 +160,7 @@ def read(source: object, max_pixels: int = MAX_PIXELS) -> Photo:
         case Image.Image():
             return DecodedPhoto(_of_pil(source))
         case np.ndarray():
-            return DecodedPhoto(source)
+            return DecodedPhoto(np.array(source))  # its owner may put the next frame into it
     raise TypeError(
         f"A {type(source).__name__} is no photo. Give a path, bytes, a PIL image or an array."
     )

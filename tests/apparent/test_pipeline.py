@@ -138,6 +138,13 @@ def test_a_pil_image_is_turned_upright(pipeline: Pipeline, hopper: bytes) -> Non
     assert pipeline(turned).to_dict()["faces"] == pipeline(hopper).to_dict()["faces"]
 
 
+def test_a_drawn_photo_is_the_one_that_was_answered(pipeline: Pipeline, hopper: bytes) -> None:
+    frame = np.array(Image.open(io.BytesIO(hopper)))
+    faces = pipeline(frame)
+    frame[:] = 0  # as a camera does, with its next picture
+    np.testing.assert_array_equal(np.asarray(faces.draw()), np.asarray(pipeline(hopper).draw()))
+
+
 @pytest.mark.parametrize(
     "array",
     [
