@@ -12,7 +12,7 @@ from apparent.arguments import add_model, named_path
 from apparent.bulk import command as bulk
 from apparent.bulk.sinks import SINKS, sink
 from apparent.folders import find_photos
-from apparent.output import Forgiving
+from apparent.output import Forgiving, on_one_line
 
 if TYPE_CHECKING:
     from apparent.output import Output
@@ -126,12 +126,13 @@ class _Work:
             self._skip(path, _reason(error))
             return None
         if faces.faces_found > len(faces):
-            self._say(f"{path}: {faces.faces_found} faces; the {len(faces)} largest are listed")
+            told = f"{faces.faces_found} faces; the {len(faces)} largest are listed"
+            self._say(f"{on_one_line(path)}: {told}")
         return faces
 
     def _skip(self, path: object, reason: str) -> None:
         self._failed += 1
-        self._say(f"skipped {path}: {reason}")
+        self._say(f"skipped {on_one_line(path)}: {reason}")
 
 
 def _reason(error: Exception) -> str:

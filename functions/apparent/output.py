@@ -18,6 +18,14 @@ _KEEP_BYTES: Final = "surrogateescape"
 """Names of files that are not UTF-8 keep the bytes that they have."""
 
 
+_CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+
+
+def on_one_line(name: object) -> str:
+    """A file's name for people to read: it ends no line, and tells a terminal nothing."""
+    return str(name).translate(_CONTROLS)
+
+
 class Output(Protocol):
     """What a sink needs of a text file."""
 

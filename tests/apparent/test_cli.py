@@ -62,6 +62,15 @@ def test_a_name_that_a_spreadsheet_would_run_is_made_text(tmp_path: Path) -> Non
     assert row["file"] == "'" + name
 
 
+def test_a_name_for_people_stays_on_its_line_and_off_the_terminal(tmp_path: Path) -> None:
+    shutil.copy(SAMPLES / "grace_hopper.jpg", tmp_path / "a\nb.jpg  1\x1b[2J")
+    (tmp_path / "c\r\x9b.txt").write_text("no photo")
+    result = run(".", cwd=str(tmp_path))
+    _, line = result.stdout.splitlines()
+    assert line.startswith(r"a\x0ab.jpg  1\x1b[2J  1 ")
+    assert result.stderr.startswith(r"skipped c\x0d\x9b.txt: The file is not an image")
+
+
 def test_a_photo_without_a_face_keeps_its_row(tmp_path: Path) -> None:
     (tmp_path / "grey.png").write_bytes(encoded(np.full((60, 50, 3), 127, np.uint8)))
     for kind, told in (("csv", "grey.png,,,"), ("table", "no face found")):

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Self
 
-from apparent.output import Output
+from apparent.output import Output, on_one_line
 from apparent.results import Faces
 
 COLUMNS: Final = ("file", "face", "years", "low", "high", "gender", "probability", "x", "y",
@@ -78,7 +78,8 @@ class TableSink(Sink):
     def __init__(self, file: Output, names: Iterable[str] = ()) -> None:
         """`names` are those that will come: the first column is made wide enough for them."""
         super().__init__(file)
-        self._widths = (max(map(len, ("photo", *names))), 4, 11, 10)
+        longest = max(map(len, ("photo", *map(on_one_line, names))))
+        self._widths = (longest, 4, 11, 10)
 
     def __enter__(self) -> Self:
         self._line("photo", "face", "looks about", "interval", "perceived gender")
@@ -86,6 +87,7 @@ class TableSink(Sink):
 
     def write(self, name: str, faces: Faces) -> None:
         """Takes the answer for one photo."""
+        name = on_one_line(name)
         if not faces:
             self._line(name, "-", "no face found")
         for number, face in enumerate(faces, start=1):
