@@ -37,7 +37,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=named,
         help="folder or s3://bucket/prefix for parts, or one file: .jsonl, .csv or .parquet",
     )
-    step.add_argument("--format", choices=FORMATS, help="of parts; default: jsonl")
+    step.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="of parts; default: as the ending of --output says, or jsonl",
+    )
     step.add_argument("--resume", action="store_true", help="keep the parts that are there")
     step.add_argument("--workers", type=positive, default=0, help="default: one per CPU")
     step.add_argument(

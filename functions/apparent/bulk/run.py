@@ -50,7 +50,7 @@ class Bulk:
         resume: bool = False,
     ) -> None:
         """`output` is a folder or an `s3://` prefix for parts, or one file that ends in a format's
-        name; `kind` is one of `tables.FORMATS`.
+        name; `kind` is one of `tables.FORMATS`, by default that name, or jsonl.
 
         Raises `BulkError`, `ModelError`, or `OSError` where the output cannot be reached.
         """
@@ -60,7 +60,7 @@ class Bulk:
             raise BulkError("Shards of several machines need a folder or S3 prefix as output.")
         if self.file is not None and kind not in (None, suffix):
             raise BulkError(f"{output} should end in .{kind}, or --format be {suffix}.")
-        self._kind = kind or (suffix if self.file is not None else "jsonl")
+        self._kind = kind or (suffix if suffix in FORMATS else "jsonl")
         _check_packages(self._kind)
         uri = store.uri_of(model)
         self._where = output if self.file is None else f"{output}.parts"

@@ -302,6 +302,13 @@ def test_several_machines_make_the_parts_of_one_also_on_s3(
     assert dict(zip(names, bodies, strict=True)) == expected
 
 
+def test_a_prefix_that_ends_like_a_file_has_parts_of_that_format(s3: Any) -> None:
+    result = bulk(SAMPLES / "grace_hopper.jpg", "--output", "s3://bucket/faces.csv")
+    assert result.returncode == 0, result.stderr
+    listed = s3.list_objects_v2(Bucket="bucket", Prefix="faces.csv/part-")["Contents"]
+    assert [found["Key"] for found in listed] == ["faces.csv/part-000001-of-000001.csv"]
+
+
 def test_another_run_is_not_mixed_into_one(undisturbed: Path, collection: Path) -> None:
     sources = (collection, collection / "more.zip", "--output", undisturbed)
     again = bulk(*sources, "--shard-size", "2")
