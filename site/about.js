@@ -39,7 +39,8 @@ function show({ name, version, interval, figures: collections, licence }) {
     ),
   );
   bands.hidden = false;
-  model.append(messages.model(name, version), " ", inEnglish(licence));
+  const inEnglish = Object.assign(document.createElement("span"), { lang: "en", textContent: licence });
+  model.append(messages.model(name, version), " ", inEnglish);
   model.hidden = false;
 }
 
@@ -72,12 +73,4 @@ function bandRow(band, { n, age_mae: error, interval_coverage: coverage }) {
   bar.style.inlineSize = `${Math.min(100, 10 * error)}%`; // ten years fill the cell
   row.cells[2].append(bar);
   return row;
-}
-
-/** @param {string} text */
-function inEnglish(text) {
-  const span = document.createElement("span");
-  span.lang = "en";
-  span.textContent = text;
-  return span;
 }

@@ -1,5 +1,5 @@
-// The ways in: picker, drop, paste, camera, samples. They work from the first paint on: the rest is loaded
-// after it. Without JavaScript the form posts by itself and the answer is JSON.
+// The ways in: picker, drop, paste, camera, samples, from the first paint on; the rest is loaded after it.
+// Without JavaScript the form posts by itself and the answer is JSON.
 
 /** @import { Messages } from "./i18n.js" */
 

@@ -13,8 +13,7 @@ import { showFaces } from "./prediction-view.js";
 /** @import { PreparedPhoto } from "./prepare.js" */
 
 /** @type {PhotoError["kind"][]} */
-const RETRIABLE = ["offline", "unreachable", "tooSlow", "throttled", "unavailable", "serverError"];
-const isLocal = (/** @type {PhotoError["kind"]} */ kind) => kind.startsWith("local");
+const FINAL = ["noFace", "tooLarge", "notPhoto", "notImage", "empty", "notReadable", "pageError"];
 
 export class PhotoCard {
   element = clone("#photo-template");
@@ -90,8 +89,8 @@ export class PhotoCard {
 
   /** @param {PhotoError["kind"]} kind */
   showError(kind) {
-    const elsewhere = isLocal(kind) && isThere;
-    const retry = isLocal(kind) || RETRIABLE.includes(kind);
+    const elsewhere = kind.startsWith("local") && isThere;
+    const retry = !FINAL.includes(kind);
     this.#show(messages.errors[kind], { retry, elsewhere, remove: true, another: !retry, failed: true });
     this.element.classList.toggle("no-face", kind === "noFace");
     this.element.classList.toggle("no-model", kind === "localGone");

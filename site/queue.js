@@ -130,22 +130,13 @@ async function predictWithRetries(engine, photo, card) {
       announce(card, retrying(formatSeconds(left)));
       for (; left > 0; left -= 1) {
         card.showRetrying(retrying(formatSeconds(left)));
-        await delay(1000, signal);
+        await new Promise((resolve, reject) => {
+          setTimeout(resolve, 1000);
+          signal.addEventListener("abort", reject);
+        });
       }
     }
   }
-}
-
-/**
- * @param {number} milliseconds
- * @param {AbortSignal} signal
- * @returns {Promise<void>}
- */
-function delay(milliseconds, signal) {
-  return new Promise((resolve, reject) => {
-    setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => reject(signal.reason));
-  });
 }
 
 /** For screen readers. @param {Prediction} prediction */

@@ -61,7 +61,7 @@ function post(form, signal, sending) {
       const retryAfter = Number(request.getResponseHeader("Retry-After")) || undefined; // or it is a date
       resolve({ status, responseText, retryAfter });
     });
-    request.addEventListener("error", () => reject(new TypeError("The service cannot be reached.")));
+    request.addEventListener("error", reject);
     request.addEventListener("loadend", () => signal.removeEventListener("abort", abort));
     signal.addEventListener("abort", abort);
     request.send(form);
