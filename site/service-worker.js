@@ -7,23 +7,13 @@ const scope = /** @type {any} */ (globalThis);
 scope.addEventListener("install", () => scope.skipWaiting());
 scope.addEventListener("activate", (event) => event.waitUntil(scope.clients.claim()));
 scope.addEventListener("fetch", (event) => {
-  const { origin, pathname } = new URL(event.request.url);
-  if (event.request.method !== "GET" || origin !== scope.location.origin) return;
+  const { request } = event;
+  const { origin, pathname } = new URL(request.url);
+  if (request.method !== "GET" || origin !== scope.location.origin) return;
+  if (request.mode === "same-origin" && !request.destination) return; // ANEW of engine/store.js
+  const kept = () => caches.match(request, { ignoreSearch: true, ignoreVary: true });
   const named = /\/on-device\/.*\.[0-9a-f]{12}\./.test(pathname); // by hash: it never changes
-  event.respondWith(named ? keptFirst(event.request) : keptLast(event.request));
+  event.respondWith(named
+    ? kept().then((found) => found ?? fetch(request))
+    : fetch(request).catch(async () => (await kept()) ?? Response.error()));
 });
-
-/** @param {Request} request */
-const keptFirst = async (request) => (await kept(request)) ?? fetch(request);
-
-/** @param {Request} request */
-async function keptLast(request) {
-  try {
-    return await fetch(request);
-  } catch {
-    return (await kept(request)) ?? Response.error();
-  }
-}
-
-/** @param {Request} request  @returns {Promise<Response | undefined>} */
-const kept = (request) => caches.match(request, { ignoreSearch: true, ignoreVary: true });

@@ -9,6 +9,8 @@ const BUNDLE = new URL("../on-device/bundle.json", import.meta.url).href;
 const MODEL_CACHE = "apparent-model-";
 const PAGE_CACHE = "apparent-page-";
 const WORKER = new URL("../service-worker.js", import.meta.url);
+/** What the server has now, whatever is kept. @type {RequestInit} */
+const ANEW = { cache: "no-cache", mode: "same-origin" };
 
 /** Whether this browser can keep files; it cannot without HTTPS, nor where the visitor blocks what sites keep. */
 export const canStore = async () =>
@@ -31,7 +33,7 @@ export async function stored() {
 
 /** What the server offers; null where it has none. @returns {Promise<Bundle | null>} */
 export async function offered() {
-  const response = await fetch(BUNDLE, { cache: "no-cache" });
+  const response = await fetch(BUNDLE, ANEW);
   return response.ok ? response.json() : null;
 }
 
@@ -70,7 +72,7 @@ export async function keepPage({ hash, page }, signal) {
   const name = `${PAGE_CACHE}${page.hash}-${hash}`; // the model's figures are among its files
   const cache = await caches.open(name);
   if ((await cache.keys()).length < page.files.length) { // a download that broke off left it empty
-    await cache.addAll(page.files.map((path) => new Request(new URL(path, WORKER), { cache: "no-cache", signal })));
+    await cache.addAll(page.files.map((path) => new Request(new URL(path, WORKER), { ...ANEW, signal })));
   }
   signal.throwIfAborted();
   for (const other of await cachesOf(PAGE_CACHE)) if (other !== name) await caches.delete(other);
@@ -114,8 +116,8 @@ async function keep(cache, file, signal, progress) {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
   const sha256 = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   if (sha256 !== file.sha256) throw new Error(`${file.url} is not the file that it should be.`);
-  const type = file.url.endsWith(".mjs") ? "text/javascript" : "application/octet-stream";
-  await cache.put(addressOf(file), new Response(content, { headers: { "Content-Type": type } }));
+  const headers = { "Content-Type": "text/javascript" }; // as the runtime is
+  await cache.put(addressOf(file), new Response(content, { headers }));
 }
 
 /** @param {Blob} file whom some servers unpack themselves  @returns {Promise<ArrayBuffer>} */

@@ -18,6 +18,8 @@ from tests.site.conftest import PREDICT, Opener, choose
 FILES = ROOT / "site" / "on-device"
 PATIENCE = 60_000
 """Milliseconds for a model to be loaded and run on a busy machine."""
+DONE = "import('/on-device.js').then(() => {})"
+"""Until all that the page does at first for this device is done."""
 on_server = pytest.mark.parametrize("address", ["server"], indirect=True)
 
 
@@ -99,6 +101,29 @@ def test_without_the_server_page_and_model_go_on(browser: Browser) -> None:
         expect(page.locator("#model")).to_be_visible()
         page.locator("[data-sample]").first.click()
         answered(page, words)
+    context.close()
+
+
+def test_without_the_server_a_release_that_was_kept_stays_whole(browser: Browser) -> None:
+    index = json.loads((FILES / "bundle.json").read_text())
+    index["page"] |= {"hash": "0123456789ab", "files": [*index["page"]["files"], "fresh.js"]}
+    context = browser.new_context(locale="en-GB", reduced_motion="reduce")
+    page = context.new_page()
+    with running(["serve", "--port", "0"]) as address:
+        page.goto(address, wait_until="networkidle")
+        unfold(page)
+        download(page)
+        context.route("**/bundle.json", lambda route: route.fulfill(json=index))
+        context.route("**/fresh.js", lambda route: route.fulfill(body="export {};"))
+        page.reload()
+        page.evaluate(DONE)
+        context.unroute_all()
+    for _ in range(2):
+        assert page.evaluate("caches.match('/fresh.js').then(Boolean)")
+        page.goto(address)
+        page.evaluate(DONE)
+    expect(page.locator("#on-device .text")).to_contain_text("It is on")
+    assert page.evaluate("caches.match('/fresh.js').then(Boolean)")
     context.close()
 
 
@@ -248,9 +273,7 @@ def test_what_was_removed_while_the_page_loads_stays_away(here: Page) -> None:
     expect(here.locator("#privacy summary")).to_contain_text("Made small in your browser")
     removed = True
     let_go()
-    here.evaluate(
-        "import('/on-device.js').then(() => {})"
-    )  # until all that it does at first is done
+    here.evaluate(DONE)
     assert here.evaluate("caches.keys()") == []
     assert here.evaluate("navigator.serviceWorker.getRegistrations()") == []
 
