@@ -4,18 +4,16 @@ import { canvas, encode } from "./canvas.js";
 import { find } from "./dom.js";
 import { formatNow, messages } from "./i18n.js";
 
-/** @import { Messages } from "./i18n.js" */
-
-/** @type {Record<string, keyof Messages["cameraErrors"]>} */
-const KIND_BY_NAME = { NotAllowedError: "denied", SecurityError: "denied", NotFoundError: "missing" };
-
 const dialog = find("#camera", HTMLDialogElement);
 const video = find("video", HTMLVideoElement, dialog);
 const state = find(".state", HTMLElement, dialog);
 const shutter = find(".shutter", HTMLButtonElement, dialog);
 const otherCamera = find(".other", HTMLButtonElement, dialog);
 
-let facingMode = "user";
+/** Of the one that was on last. @type {string | undefined} */
+let deviceId;
+/** @type {MediaDeviceInfo[]} */
+let cameras = [];
 /** @type {MediaStream | undefined} */
 let preview;
 /** Changes when the camera that was asked for is no longer wanted. */
@@ -36,21 +34,30 @@ async function start() {
   state.textContent = messages.cameraStarting;
   try {
     if (!navigator.mediaDevices) throw new DOMException("", "NotFoundError"); // no HTTPS
-    const ideal = { facingMode, width: { ideal: 1600 }, height: { ideal: 1200 } };
+    const which = deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "user" };
+    const ideal = { ...which, width: { ideal: 1600 }, height: { ideal: 1200 } };
     const stream = await navigator.mediaDevices.getUserMedia({ video: ideal });
     if (mine !== turn) return end(stream);
     preview = video.srcObject = stream;
-    video.classList.toggle("mirrored", facingMode === "user");
+    const [track] = stream.getVideoTracks();
+    track.onended = start; // unplugged, or no longer allowed
+    const settings = track.getSettings();
+    deviceId = settings.deviceId;
+    video.classList.toggle("mirrored", settings.facingMode !== "environment");
     await video.play();
     const devices = await navigator.mediaDevices.enumerateDevices();
     if (mine !== turn) return;
-    otherCamera.hidden = devices.filter(({ kind }) => kind === "videoinput").length < 2;
+    cameras = devices.filter(({ kind }) => kind === "videoinput");
+    otherCamera.hidden = cameras.length < 2;
     shutter.disabled = false;
     state.textContent = "";
     shutter.focus();
   } catch (error) {
-    const name = error instanceof DOMException ? error.name : "";
-    if (mine === turn) state.textContent = messages.cameraErrors[KIND_BY_NAME[name] ?? "busy"];
+    if (mine !== turn) return;
+    deviceId = undefined;
+    const { denied, missing, busy } = messages.cameraErrors;
+    const name = String(error);
+    state.textContent = /NotAllowed|Security/.test(name) ? denied : /NotFound|Over/.test(name) ? missing : busy;
   }
 }
 
@@ -75,7 +82,8 @@ shutter.addEventListener("click", async () => {
   handlePhoto?.(new File([await encode(context, "image/png")], name, { type: "image/png" }));
 });
 otherCamera.addEventListener("click", () => {
-  facingMode = facingMode === "user" ? "environment" : "user";
+  const at = cameras.findIndex((camera) => camera.deviceId === deviceId);
+  deviceId = cameras[(at + 1) % cameras.length].deviceId;
   start();
 });
 find(".close", HTMLButtonElement, dialog).addEventListener("click", () => dialog.close());

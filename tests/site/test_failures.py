@@ -285,6 +285,24 @@ def test_a_camera_that_does_not_start_has_its_sentence(
     expect(dialog).to_be_hidden()
 
 
+def test_a_camera_that_is_unplugged_has_its_sentence(open_page: Opener) -> None:
+    page = open_page(permissions=["camera"])
+    page.get_by_role("button", name="Use the camera").click()
+    shutter = page.get_by_role("button", name="Take photo")
+    expect(shutter).to_be_enabled()
+    page.evaluate(
+        """() => {
+          const [track] = document.querySelector("video").srcObject.getTracks();
+          navigator.mediaDevices.getUserMedia = async () => {
+            throw new DOMException("", "NotFoundError");
+          };
+          track.dispatchEvent(new Event("ended"));
+        }"""
+    )
+    expect(page.get_by_role("dialog").get_by_role("status")).to_contain_text("No camera was found.")
+    expect(shutter).to_be_disabled()
+
+
 def test_a_page_that_is_not_loaded_whole_says_so(open_page: Opener, page: Page) -> None:
     broken = open_page()
     broken.route("**/i18n.js", lambda route: route.abort())

@@ -8,11 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import JSHandle, Page, expect
+from playwright.sync_api import JSHandle, Page, Playwright, expect
 
 from apparent import Pipeline
 from tests.conftest import SAMPLES, encoded
-from tests.site.conftest import PREDICT, Opener, answer, answering, choose, face, middle
+from tests.site.conftest import (
+    CHROMIUM,
+    PREDICT,
+    Opener,
+    answer,
+    answering,
+    choose,
+    face,
+    middle,
+)
 
 
 def transfer(page: Page, *files: tuple[str, str, bytes]) -> JSHandle:
@@ -101,6 +110,33 @@ def test_the_camera_is_previewed_and_off_once_the_photo_is_taken(open_page: Open
         "ended"
     ]
     expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def test_the_other_camera_is_another_and_is_there_again_the_next_time(
+    playwright: Playwright, address: str
+) -> None:
+    two = ["--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream=device-count=2"]
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=two)
+    page = browser.new_context(locale="en-GB", permissions=["camera"]).new_page()
+    page.goto(address)
+
+    def camera() -> str:
+        expect(page.get_by_role("button", name="Take photo")).to_be_enabled()
+        label = "video => video.srcObject.getVideoTracks()[0].label"
+        return str(page.locator("video").evaluate(label))
+
+    page.get_by_role("button", name="Use the camera").click()
+    seen = [camera()]
+    for _ in range(2):
+        page.get_by_role("button", name="Other camera").click()
+        seen.append(camera())
+    assert seen[0] == seen[2] != seen[1]
+    page.get_by_role("button", name="Other camera").click()
+    assert camera() == seen[1]
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Use the camera").click()
+    assert camera() == seen[1]
+    browser.close()
 
 
 def test_no_camera_stays_on_that_was_asked_for_in_vain(open_page: Opener) -> None:
