@@ -107,6 +107,23 @@ def test_from_right_to_left_it_is_a_mirror_image(open_page: Opener, crowd: Path)
     assert 0.4 < across < 0.65
 
 
+def test_in_forced_colours_box_and_interval_can_be_seen(open_page: Opener) -> None:
+    page = open_page(forced_colors="active")
+    choose(page, SAMPLES / "grace_hopper.jpg")
+    expect(page.locator(".photo .state")).to_have_text("One face.")
+
+    def colour(selector: str, of: str) -> str:
+        script = f"element => getComputedStyle(element).{of}"
+        return str(page.locator(selector).evaluate(script))
+
+    ground = colour("body", "backgroundColor")
+    assert colour(".photo .interval", "backgroundColor") != ground
+    # Light within dark, whatever the photo is there.
+    box = ".photo .boxes button"
+    assert colour(box, "borderTopColor") == "rgb(255, 255, 255)"
+    assert "rgb(28, 27, 26)" in colour(box, "boxShadow")
+
+
 def test_motion_is_left_out_where_it_is_not_wanted(open_page: Opener) -> None:
     def moves(page: Page) -> tuple[bool, bool]:
         smooth = page.evaluate("getComputedStyle(document.documentElement).scrollBehavior")
