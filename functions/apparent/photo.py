@@ -171,6 +171,7 @@ def _of_pil(image: Image.Image) -> Pixels:
     if 0 in image.size:
         raise UndecodablePhoto(f"An image of {image.width} x {image.height} pixels is no photo.")
     try:
+        image.load()  # which turns a TIFF itself
         orientation = image.getexif().get(_ORIENTATION_TAG, 1)
         return _upright(image, orientation if orientation in _AS_STORED else 1)
     except MemoryError:  # which is not the photo's fault

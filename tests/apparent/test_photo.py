@@ -87,6 +87,21 @@ def test_an_exif_orientation_out_of_range_is_ignored(value: int, rng: np.random.
     np.testing.assert_array_equal(Photo(encoded(pixels, exif=exif), LIMIT).pixels(), pixels)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_a_picture_of_pillow_s_is_turned_once(
+    orientation: int, kind: str, rng: np.random.Generator
+) -> None:
+    """Pillow turns a TIFF when it reads its pixels, and no other file."""
+    upright = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(np.ascontiguousarray(STORED[orientation](upright)), kind, exif=exif)
+    image = Image.open(io.BytesIO(data))
+    for _ in range(2):
+        np.testing.assert_array_equal(read(image).pixels(), upright)
+
+
 def test_damaged_exif_does_not_spoil_the_photo(rng: np.random.Generator) -> None:
     pixels = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
     data = encoded(pixels, "JPEG", exif=b"Exif\0\0MM\0\x2a\0\0\0\x08\xff\xff junk")
