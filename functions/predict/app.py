@@ -169,9 +169,8 @@ async def model(request: Request, pipeline: LoadedPipeline) -> Response:
 async def documentation(request: Request) -> HTMLResponse:
     """The API's description, for people."""
     headers = {"Content-Security-Policy": docs.CONTENT_SECURITY_POLICY}
-    return HTMLResponse(
-        docs.page(request.app.openapi(), str(request.url_for("predict"))), headers=headers
-    )
+    app, predict_url = request.app, str(request.url_for("predict"))
+    return HTMLResponse(docs.page(app.openapi(), app.openapi_url, predict_url), headers=headers)
 
 
 @router.api_route("/{path:path}", methods=_METHODS, include_in_schema=False)

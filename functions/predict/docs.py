@@ -52,8 +52,8 @@ CONTENT_SECURITY_POLICY: Final = (
 """Of the page: its own style, and nothing from anywhere."""
 
 
-def page(openapi: dict[str, Any], predict_url: str) -> str:
-    """HTML for an OpenAPI 3.1 description; `predict_url` is where this service takes photos."""
+def page(openapi: dict[str, Any], openapi_path: str, predict_url: str) -> str:
+    """HTML for the OpenAPI 3.1 description at `openapi_path`; `predict_url` takes photos."""
     info = openapi["info"]
     operations = "".join(
         _operation(method, path, operation)
@@ -72,9 +72,9 @@ def page(openapi: dict[str, Any], predict_url: str) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(info["title"])} API'
         f'</title><meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
-        f'<a class="back" href="../../">{escape(info["title"])}</a>'
+        f'<a class="back" href="/">{escape(info["title"])}</a>'
         f"<h1>{escape(info['title'])} API</h1><p>{escape(info.get('summary', ''))}"
-        '<p>Machine-readable: <a href="openapi.json">openapi.json</a>. Try it:'
+        f'<p>Machine-readable: <a href="{escape(openapi_path)}">openapi.json</a>. Try it:'
         f"{snippets}"
         f"{operations}<h2>Schemas</h2>{schemas}</html>"
     )

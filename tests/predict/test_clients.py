@@ -74,6 +74,13 @@ def test_a_slash_at_the_end_changes_nothing(service: httpx2.Client, collins: byt
     assert service.get("/api/v1/health/").json() == {"status": "ok"}
 
 
+def test_with_a_slash_the_documentation_s_links_lead_to_the_same(service: httpx2.Client) -> None:
+    for path in ("/api/v1/docs", "/api/v1/docs/"):
+        links = re.findall('href="([^"]+)"', service.get(path).text)
+        there = [str(httpx2.URL(f"http://localhost{path}").join(link).path) for link in links]
+        assert there == ["/", "/api/v1/openapi.json"]
+
+
 @pytest.mark.parametrize("page", ["health", "model", "docs", "openapi.json"])
 def test_head_is_get_without_the_body(service: httpx2.Client, page: str) -> None:
     get, head = (service.request(method, f"/api/v1/{page}") for method in ("GET", "HEAD"))
