@@ -185,6 +185,15 @@ def test_a_wrong_setting_ends_it_with_a_sentence() -> None:
     assert "The CDK context is wrong at memory_mb" in result.stderr
 
 
+def test_a_setting_that_the_cdk_refuses_ends_it_with_a_sentence() -> None:
+    batch = ["-c", "batch_input=s3://in..put/", "-c", "batch_output=s3://output/"]
+    result = run("--synth-only", *batch)
+    assert result.returncode == 1
+    assert "error: The CDK cannot make a stack of these settings." in result.stderr
+    assert "Invalid S3 bucket name (value: in..put)" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_without_a_region_or_credentials_it_says_what_to_set() -> None:
     result = run()
     assert result.returncode == 1
