@@ -22,6 +22,7 @@ from apparent.bulk.s3 import listed, split
 from apparent.bulk.summary import Summary
 from apparent.bulk.tables import decode
 from infra.cost import GB_SECOND, LAMBDA_REQUEST
+from scripts.commands.arguments import seconds
 
 MANIFEST: Final = "manifest.json"
 ANSWERS: Final = ("parts/", "failures/")
@@ -283,7 +284,7 @@ def main() -> int:
     parser.add_argument("source", metavar="s3://IN/", help="below what batch_input says")
     parser.add_argument("target", metavar="s3://OUT/RUN/", help="below what batch_output says")
     parser.add_argument("--stack", default="Apparent")
-    parser.add_argument("--interval", type=float, default=10, help="seconds between two lines")
+    parser.add_argument("--interval", type=seconds, default=10, help="seconds between two lines")
     args = parser.parse_args()
     try:
         if "" in (split(args.target)[1], split(args.source)[0]):

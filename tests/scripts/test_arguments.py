@@ -31,6 +31,10 @@ def refusal(*arguments: str, **environment: str) -> str:
         ("bench --fp32 missing.onnx", "argument --fp32: 'missing.onnx' is not a file"),
         ("bench_bulk --workers 0", "argument --workers: '0' is not a whole number above 0"),
         ("bench_page --faces 0", "argument --faces: '0' is not a whole number above 0"),
+        (
+            "bulk s3://in/ s3://out/a/ --interval -1",
+            "argument --interval: '-1' is not a number above 0",
+        ),
         ("fuzz --requests -1", "argument --requests: '-1' is not a whole number above 0"),
         ("load --seconds nan", "argument --seconds: 'nan' is not a number above 0"),
         ("load --soak later", "argument --soak: 'later' is not a number above 0"),
