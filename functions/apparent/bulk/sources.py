@@ -41,7 +41,8 @@ def find_names(sources: Iterable[str]) -> list[str]:
         if source.startswith("s3://"):
             from apparent.bulk import s3  # its import costs more than a local run's start
 
-            names.update(s3.listed(source))
+            found = s3.listed(source)
+            names.update(name for name in found if not _is_hidden(name.removeprefix(source)))
         elif Path(source).is_dir():
             names.update(visible_files(Path(source), _raise))
         elif source.lower().endswith(".zip"):
@@ -86,10 +87,13 @@ def _raise(error: OSError) -> None:
 
 def _in_zip(path: str) -> Iterator[str]:
     for member in _archive(path).namelist():
-        parts = [part for part in member.split("/") if part not in (".", "..")]
-        hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
-        if not member.endswith("/") and not hidden:
+        if not member.endswith("/") and not _is_hidden(member):
             yield f"{path}{INSIDE}{member}"
+
+
+def _is_hidden(path: str) -> bool:
+    parts = (part for part in path.split("/") if part not in (".", ".."))
+    return any(part.startswith((".", "__MACOSX")) for part in parts)
 
 
 def _read_member(path: str, member: str, max_bytes: int) -> bytes:

@@ -22,11 +22,12 @@ def test_files_folders_and_zips_are_listed_sorted_and_each_once(collection: Path
 
 
 def test_a_prefix_is_listed_and_read_like_a_folder(s3: Any) -> None:
-    for key in ("in/b.jpg", "in/ä b#c?.jpg", "in/", "out/c.jpg"):
+    for key in ("in/b.jpg", "in/ä b#c?.jpg", "in/", "out/c.jpg", "in/.DS_Store", "in/.d/e.jpg"):
         s3.put_object(Bucket="bucket", Key=key, Body=key.encode())
     names = find_names(["s3://bucket/in/"])
     assert names == ["s3://bucket/in/b.jpg", "s3://bucket/in/ä b#c?.jpg"]
     assert [read(name).decode() for name in names] == ["in/b.jpg", "in/ä b#c?.jpg"]
+    assert find_names(["s3://bucket/in/.d/"]) == ["s3://bucket/in/.d/e.jpg"]  # by its own name
     with pytest.raises(FileNotFoundError):
         read("s3://bucket/in/gone.jpg")
     with pytest.raises(TooLarge):
