@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         if args.plot is not None:
-            require_place(args.plot)
+            require_place(args.plot, args.output)
         names = without_output(find_names(args.sources), args.output, args.plot)
         if not names:
             _say("error: there is no photo in what was named.")

@@ -13,12 +13,14 @@ _HEAD = 1024
 """Bytes of a PNG among which matplotlib puts its name."""
 
 
-def require_place(plot: Path) -> None:
+def require_place(plot: Path, output: str) -> None:
     """Raises `OSError` where no plot can be put there, or a picture that is none would be lost, and
     `ImportError` where none can be drawn: before the work, which may take hours.
     """
     import matplotlib  # noqa: F401 -- it is not used yet
 
+    if plot.resolve() == Path(output).resolve():
+        raise OSError(f"{plot} cannot be both plot and answers. Name another file.")
     if plot.is_dir() or not plot.parent.is_dir():
         raise OSError(f"{plot} is no place for a plot. Name a file in a folder.")
     if plot.is_file():

@@ -329,10 +329,11 @@ def test_a_plot_that_cannot_be_is_told_before_the_work_and_replaces_plots_alone(
         (tmp_path / "missing" / "ages.png", "is no place for a plot"),
         (tmp_path, "is no place for a plot"),
         (photo, "is no plot"),
+        (out, "cannot be both plot and answers"),
     ):
         refused = bulk(SAMPLES, "--output", out, "--plot", plot)
         assert refused.returncode == 2
-        assert f"error: {plot} is" in refused.stderr
+        assert refused.stderr.startswith(f"error: {plot} ")
         assert told in refused.stderr
         assert not out.exists()
     assert photo.read_bytes() == before
