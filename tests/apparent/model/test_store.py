@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from apparent import Pipeline
 from apparent.errors import ModelError
 from apparent.model import CARD, DETECTOR, EMBEDDED, MANIFEST, store
+from apparent.model.bundle import Card
 from apparent.model.publish import publish
 from apparent.model.writer import describe, write_card
 from tests.apparent.model.conftest import edit
@@ -61,6 +63,19 @@ def test_an_unknown_schema_version_is_refused_before_anything_else(
     (folder / MANIFEST).write_text(json.dumps({"schema_version": version, "later": "kinds"}))
     with pytest.raises(ModelError, match=rf"schema_version {version}; this release reads 1\."):
         store.load(folder.as_uri())
+
+
+def test_a_card_is_read_as_it_was_written_in_any_locale(tmp_path: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from apparent.model.bundle import Card
+from apparent.model.writer import write_card
+write_card(Path(sys.argv[1]), Card(intended_use="M\\xfcller"))
+"""
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", program, tmp_path], env=environment, check=True)
+    assert Card.model_validate_json((tmp_path / CARD).read_bytes()).intended_use == "Müller"
 
 
 def test_a_folder_may_have_any_name(folder: Path) -> None:
