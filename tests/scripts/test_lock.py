@@ -46,3 +46,31 @@ def test_they_are_made_in_the_environment_that_is_named(tmp_path: Path) -> None:
             check=False,
         )
         assert (result.returncode, result.stdout) == (3, f"{named}/bin/python\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
+def test_what_locks_nothing_leaves_the_locks_as_they_are(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    scripts, lock = tmp_path / "scripts", tmp_path / "scripts" / "locks" / "train.txt"
+    lock.parent.mkdir(parents=True)
+    lock.write_text("numpy==2.0\n")
+    requirements = tmp_path / "functions" / "predict" / "requirements.txt"
+    requirements.parent.mkdir(parents=True)
+    requirements.write_text("numpy==2.0\n")
+    python = tmp_path / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    locks = """case "$*" in *--version*) exit ;; esac
+        while [ $# -gt 0 ]; do
+            if [ "$1" = --output-file ]; then echo "numpy==3.0" >"$2"; fi
+            shift
+        done
+    """
+    for program, does in ((scripts / "setup", "exit"), (python, locks)):  # as uv does
+        program.write_text(f"#!/bin/sh\n{does}\n")
+        program.chmod(0o755)
+    shutil.copy(ROOT / "scripts" / "lock", scripts)
+    command, environment = [str(scripts / "lock"), *arguments], os.environ | {"VENV": "venv"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.stdout.startswith("usage: ") or "nothing is locked" in result.stderr
+    assert lock.read_text() == requirements.read_text() == "numpy==2.0\n"
