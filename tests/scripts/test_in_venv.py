@@ -16,11 +16,21 @@ def output(command: list[str], cwd: Path = ROOT, **environment: str) -> str:
     ).stdout
 
 
-@pytest.mark.parametrize("name", ["check-page", "container", "predict", "serve", "setup", "test"])
+COMMANDS = ["check-page", "container", "lock", "predict", "serve", "setup", "test"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_a_shell_that_exports_cdpath_runs_the_commands(tmp_path: Path, name: str) -> None:
     (tmp_path / "scripts").mkdir()
     found = output([f"scripts/{name}", "--help"], CDPATH=str(tmp_path))
     assert found.startswith("usage: ")
+
+
+def test_a_group_that_is_not_there_is_a_sentence() -> None:
+    command = [str(ROOT / "scripts" / "setup"), "grain"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    sentence = "error: there is no group grain; scripts/setup --help has them\n"
+    assert (result.returncode, result.stderr) == (1, sentence)
 
 
 def test_programs_come_from_the_named_environment(tmp_path: Path) -> None:
