@@ -1,6 +1,7 @@
 """Parts -> how many photos, faces and failures there are, and a picture of ages and genders."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ def require_place(plot: Path, output: str) -> None:
     """
     import matplotlib  # noqa: F401 -- it is not used yet
 
-    if plot.resolve() == Path(output).resolve():
+    if os.path.realpath(plot) == os.path.realpath(output):
         raise OSError(f"{plot} cannot be both plot and answers. Name another file.")
     if plot.is_dir() or not plot.parent.is_dir():
         raise OSError(f"{plot} is no place for a plot. Name a file in a folder.")

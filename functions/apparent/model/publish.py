@@ -28,7 +28,7 @@ def publish(folder: Path, destination: str) -> str:
     parts = urlsplit(destination)
     if parts.scheme != "s3" or not parts.netloc:
         raise PublishError(f"{destination} is no S3 address such as s3://bucket/models.")
-    bundle = store.load(folder.resolve().as_uri())
+    bundle = store.load(store.uri_of(folder))
     prefix = "/".join(part for part in (parts.path.strip("/"), bundle.content_hash) if part)
     contents = {file.path: bundle.read(file) for file in bundle.manifest.listed()}
     contents[MANIFEST] = (folder / MANIFEST).read_bytes()

@@ -53,7 +53,7 @@ def uri_of(where: str | Path | None) -> str:
     where = EMBEDDED if where is None else where
     if isinstance(where, str) and "://" in where:
         return where
-    return Path(where).resolve().as_uri()
+    return Path(os.path.realpath(where)).as_uri()  # `resolve` may raise
 
 
 def load(uri: str, seconds: float | None = None) -> Bundle:
@@ -96,7 +96,7 @@ def load(uri: str, seconds: float | None = None) -> Bundle:
 
 def manifest_of(folder: Path) -> Manifest:
     """The manifest of a folder whose files are not looked at; raises `ModelError`."""
-    uri = folder.resolve().as_uri()
+    uri = uri_of(folder)
     return _parsed(_bytes_of(MANIFEST, uri, _reader(uri)), uri)
 
 

@@ -322,13 +322,15 @@ def test_another_run_is_not_mixed_into_one(undisturbed: Path, collection: Path) 
 def test_a_plot_that_cannot_be_is_told_before_the_work_and_replaces_plots_alone(
     tmp_path: Path,
 ) -> None:
-    photo, out = tmp_path / "a.jpg", tmp_path / "out"
+    photo, out, loop = (tmp_path / name for name in ("a.jpg", "out", "loop"))
     shutil.copy(SAMPLES / "grace_hopper.jpg", photo)
+    loop.symlink_to(loop)
     before = photo.read_bytes()
     for plot, told in (
         (tmp_path / "missing" / "ages.png", "is no place for a plot"),
         (tmp_path, "is no place for a plot"),
         (photo, "is no plot"),
+        (loop / "ages.png", "is no place for a plot"),
         (out, "cannot be both plot and answers"),
     ):
         refused = bulk(SAMPLES, "--output", out, "--plot", plot)

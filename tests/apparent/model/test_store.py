@@ -65,6 +65,13 @@ def test_an_unknown_schema_version_is_refused_before_anything_else(
         store.load(folder.as_uri())
 
 
+def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(ModelError, match="loop cannot be read"):
+        Pipeline.load(loop)
+
+
 def test_a_card_is_read_as_it_was_written_in_any_locale(tmp_path: Path) -> None:
     program = """
 import sys
