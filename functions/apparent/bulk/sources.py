@@ -87,7 +87,8 @@ def _raise(error: OSError) -> None:
 
 def _in_zip(path: str) -> Iterator[str]:
     for member in _archive(path).namelist():
-        if not member.endswith("/") and not _is_hidden(member):
+        path_in_it = member.replace("\\", "/")  # as some programs of Windows write it
+        if not path_in_it.endswith("/") and not _is_hidden(path_in_it):
             yield f"{path}{INSIDE}{member}"
 
 

@@ -74,6 +74,15 @@ def test_members_named_from_here_are_listed_and_hidden_ones_are_not(tmp_path: Pa
     assert [read(name).decode() for name in names] == ["../b.jpg", "./photos/a.jpg"]
 
 
+def test_folders_of_a_zip_may_be_told_by_backslashes(tmp_path: Path) -> None:
+    path = tmp_path / "windows.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("in\\", "in\\a.jpg", "in\\.hidden.jpg"):
+            archive.writestr(name, name)
+    (photo,) = find_names([str(path)])
+    assert read(photo) == b"in\\a.jpg"
+
+
 def test_a_zip_of_another_kind_is_told_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "new.zip"
     with zipfile.ZipFile(path, "w") as archive:
