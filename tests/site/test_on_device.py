@@ -237,6 +237,29 @@ def test_a_download_can_be_cancelled(page: Page) -> None:
 
 
 @on_server
+def test_a_download_stays_in_sight_while_the_service_answers(page: Page) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/age_gender.*", hold)
+    unfold(page)
+    with page.expect_request("**/age_gender.*"):
+        page.get_by_role("button", name=offered()).click()
+    choose(page, SAMPLES / "grace_hopper.jpg")
+    answered(page)
+    expect(page.locator("#on-device").get_by_role("button", name="Cancel")).to_be_visible()
+    held.pop().abort()
+    fails(page, "The download broke off.")
+    expect(page.locator("#on-device .state")).to_be_visible()
+    page.get_by_role("button", name=offered()).click()
+    page.locator("#on-device").get_by_role("button", name="Cancel").click()
+    expect(page.locator("#on-device")).to_be_hidden()
+    page.unroute("**/age_gender.*")
+
+
+@on_server
 def test_a_download_can_be_cancelled_to_its_end(page: Page) -> None:
     page.route("**/camera.js", lambda route: None)
     unfold(page)
