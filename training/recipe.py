@@ -34,6 +34,8 @@ class Model(Section):
     drop_path: float = Field(0.1, ge=0, lt=1)
     patch_drop: float = Field(0.0, ge=0, lt=1)
     """Share of patches left out at random in training (PatchDropout, Liu et al. 2022)."""
+    corners: int = Field(0, ge=0)
+    """Patches along each edge that the network never sees at each corner: of 3, a triangle of 6."""
     head_width: int = Field(384, gt=0)
 
 

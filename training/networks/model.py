@@ -35,6 +35,8 @@ class AgeGenderNet(nn.Module):
             drop_path_rate=recipe.drop_path,
             patch_drop_rate=recipe.patch_drop,
         )
+        self.seen = SeenPatches(self.backbone, recipe.corners) if recipe.corners else nn.Identity()
+        self.backbone.patch_drop = nn.Sequential(self.seen, self.backbone.patch_drop)
         width = self.backbone.num_features
         self.head = nn.Sequential(
             nn.LayerNorm(2 * width),
@@ -53,7 +55,29 @@ class AgeGenderNet(nn.Module):
 
     def see_all_patches(self) -> None:
         """Ends PatchDropout for the rest of the run."""
-        self.backbone.patch_drop = nn.Identity()
+        self.backbone.patch_drop = self.seen
+
+
+class SeenPatches(nn.Module):
+    """Leaves out the patches of a chip's corners, where there is hair, ground or nothing.
+
+    Those of fewer than `corners` steps to the nearer edges, both ways added: 4 x 6 of 100 for 3.
+    """
+
+    def __init__(self, backbone: Any, corners: int) -> None:
+        super().__init__()
+        rows, columns = (torch.arange(side) for side in backbone.patch_embed.grid_size)
+        down, across = (torch.minimum(line, line.flip(0)) for line in (rows, columns))
+        seen = (down[:, None] + across >= corners).flatten().nonzero()[:, 0]
+        if not len(seen):
+            raise ValueError(f"Corners of {corners} patches leave nothing of the chip.")
+        prefix = backbone.num_prefix_tokens
+        tokens = torch.cat([torch.arange(prefix), prefix + seen])
+        self.register_buffer("tokens", tokens, persistent=False)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """`[n, prefix + patches, width]` -> `[n, prefix + seen, width]`."""
+        return tokens.index_select(1, self.tokens)
 
 
 def normalised(chips: Tensor) -> Tensor:
