@@ -35,7 +35,7 @@ class Model(Section):
     patch_drop: float = Field(0.0, ge=0, lt=1)
     """Share of patches left out at random in training (PatchDropout, Liu et al. 2022)."""
     corners: int = Field(0, ge=0)
-    """Patches along each edge that the network never sees at each corner: of 3, a triangle of 6."""
+    """Patches along each edge that the network never sees at each corner: of 2, a triangle of 3."""
     head_width: int = Field(384, gt=0)
 
 

@@ -55,6 +55,6 @@ def names_of(path: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file."""
+    """Writes a text file as UTF-8, in which JSON is read, whatever the locale's encoding is."""
     with atomic_write(path) as partial:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")

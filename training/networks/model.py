@@ -61,8 +61,10 @@ class AgeGenderNet(nn.Module):
 class SeenPatches(nn.Module):
     """Leaves out the patches of a chip's corners, where there is hair, ground or nothing.
 
-    Those of fewer than `corners` steps to the nearer edges, both ways added: 4 x 6 of 100 for 3.
+    Those of fewer than `corners` steps to the nearer edges, both ways added: 4 x 3 of 100 for 2.
     """
+
+    tokens: Tensor
 
     def __init__(self, backbone: Any, corners: int) -> None:
         super().__init__()

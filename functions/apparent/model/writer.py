@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from apparent.atomic import atomic_write
+from apparent.atomic import write_text
 from apparent.model import CARD, MANIFEST
 from apparent.model.bundle import Card, File, Manifest
 
@@ -16,16 +16,10 @@ def describe(path: Path) -> File:
 
 def write_card(folder: Path, card: Card) -> File:
     """Writes `card.json` and returns its entry for the manifest."""
-    _write(folder / CARD, card.model_dump_json(indent=1) + "\n")
+    write_text(folder / CARD, card.model_dump_json(indent=1) + "\n")
     return describe(folder / CARD)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes `manifest.json`: from then on the folder is a bundle."""
-    _write(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    """As UTF-8, in which JSON is read, whatever the locale's encoding is."""
-    with atomic_write(path) as partial:
-        partial.write_bytes(text.encode())
+    write_text(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
