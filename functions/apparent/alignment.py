@@ -13,11 +13,10 @@ from PIL import Image
 from apparent.arrays import Landmarks, Pixels
 
 TEMPLATE: Final = np.array(
-    [[0.304, 0.292], [0.696, 0.292], [0.500, 0.502], [0.336, 0.683], [0.664, 0.683]]
+    [[0.292, 0.290], [0.684, 0.294], [0.475, 0.502], [0.315, 0.681], [0.643, 0.685]]
 )
 """Right eye, left eye, nose, right and left mouth corner, as fractions of the chip's side:
-the medians of YuNet's landmarks on UTKFace and its mirror image, so that the mirror image of a
-photo has the mirror image of its chip. 'Right' is the person's right, left in the picture."""
+the medians of YuNet's landmarks on UTKFace. 'Right' is the person's right, left in the picture."""
 
 SUPERSAMPLING: Final = 2
 """How much finer than the chip it is cut, before it is averaged."""

@@ -122,7 +122,7 @@ def _expected_by_box(face: Detection, quarters: int) -> Landmarks:
     angle = quarters * math.pi / 2
     cos, sin = math.cos(angle), math.sin(angle)
     linear = face.side / 0.85 * np.array([[cos, -sin], [sin, cos]])
-    expected: Landmarks = (TEMPLATE - (0.5, 0.46)) @ linear.T + centre
+    expected: Landmarks = (TEMPLATE - (0.48, 0.46)) @ linear.T + centre
     return expected
 
 

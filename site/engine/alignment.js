@@ -6,7 +6,7 @@ import { reduce, resize, rint, transform } from "./resampling.js";
 /** @import { Landmarks, Pixels, Point, Similarity } from "./road.d.ts" */
 
 /** @type {Landmarks} */
-export const TEMPLATE = [[0.304, 0.292], [0.696, 0.292], [0.5, 0.502], [0.336, 0.683], [0.664, 0.683]];
+export const TEMPLATE = [[0.292, 0.29], [0.684, 0.294], [0.475, 0.502], [0.315, 0.681], [0.643, 0.685]];
 const SUPERSAMPLING = 2;
 
 /**

@@ -113,7 +113,7 @@ function expectedByBox(face, quarters) {
   const turn = {
     a: size * Math.cos(angle), b: size * Math.sin(angle), x: (left + right) / 2, y: (top + bottom) / 2,
   };
-  return TEMPLATE.map(([x, y]) => moved(turn, [x - 0.5, y - 0.46]));
+  return TEMPLATE.map(([x, y]) => moved(turn, [x - 0.48, y - 0.46]));
 }
 
 /** Radians, 0 to pi. @type {(one: Landmarks, other: Landmarks) => number} */
