@@ -70,7 +70,7 @@ def _soft_targets(args: argparse.Namespace) -> None:
 def _average(args: argparse.Namespace) -> None:
     from training.engine.average import average
 
-    average(args.weights, args.out, args.corners)
+    average(args.weights, args.out)
     print(f"weights: {args.out}")
 
 
@@ -127,7 +127,6 @@ def _learning(steps: Any) -> None:
     step = steps.add_parser("average", help="weights of several runs -> their mean")
     step.add_argument("weights", type=Path, nargs="+", help="model.pt of each run")
     step.add_argument("--out", type=Path, required=True, help="model.pt to write")
-    step.add_argument("--corners", type=int, help="patches of each corner that are left out")
     step.set_defaults(run=_average)
 
 

@@ -41,8 +41,6 @@ class Average(Section):
     of: tuple[str, ...] = Field(min_length=2)
     """Names of runs, or of files below runs/."""
     out: RunName
-    corners: int | None = Field(None, ge=0)
-    """Patches of each corner that the mean leaves out; as its first member where not given."""
 
 
 class Teach(Section):

@@ -65,9 +65,7 @@ def _weights(runs: Path, name: str) -> Path:
 
 def _done(out: Path, step: Section, inputs: Iterable[Path]) -> bool:
     """Whether `out` is there; raises `ValueError` where it was made of another step or files."""
-    made_of = "\n".join(
-        [step.model_dump_json(exclude_none=True), *(describe(path).sha256 for path in inputs)]
-    )
+    made_of = "\n".join([step.model_dump_json(), *(describe(path).sha256 for path in inputs)])
     stamp = out.with_name(f"{out.name}.made-of")
     if out.exists():
         if stamp.exists() and stamp.read_text() != made_of:
@@ -111,7 +109,7 @@ def _train(step: Train, folder: Path, data: Path, runs: Path) -> None:
 def _average(step: Average, runs: Path) -> None:
     out, members = runs / step.out / "model.pt", [_weights(runs, name) for name in step.of]
     if not _done(out, step, members):
-        average(members, out, step.corners)
+        average(members, out)
 
 
 def _teach(step: Teach, data: Path, runs: Path) -> None:

@@ -13,17 +13,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from apparent.atomic import atomic_write
 from training import provenance
-from training.networks.model import AgeGenderNet
 from training.networks.pretrained import weights_of
 from training.recipe import Recipe, RunName
 
 
-def average(weights: list[Path], out: Path, corners: int | None = None) -> None:
+def average(weights: list[Path], out: Path) -> None:
     """Writes a model.pt whose every weight is the mean of the others', and the record of all runs.
 
     Raises `ValueError` where they are not of one shape, or the first is not a run's: its recipe,
-    named after the folder of `out`, goes with the mean. That folder is no member's. With `corners`
-    the mean's network leaves out these patches of a chip, whatever its members saw.
+    named after the folder of `out`, goes with the mean. That folder is no member's.
     """
     name = _name_of(out.absolute().parent)
     if any(path.resolve().parent == out.resolve().parent for path in weights):
@@ -37,13 +35,8 @@ def average(weights: list[Path], out: Path, corners: int | None = None) -> None:
     mean = {name: torch.stack([s[name] for s in states]).mean(dim=0) for name in states[0]}
     first = torch.load(weights[0], map_location="cpu", weights_only=True)
     members = ", ".join(path.parent.name if path.suffix == ".pt" else path.name for path in weights)
-    recipe = Recipe.model_validate_json(first["recipe"])
-    network = recipe.model
-    if corners is not None:
-        network = network.model_copy(update={"corners": corners})
-        AgeGenderNet(network.model_copy(update={"start": "random"}))  # it may refuse
-    recipe = recipe.model_copy(
-        update={"name": name, "description": f"The mean of {members}.", "model": network}
+    recipe = Recipe.model_validate_json(first["recipe"]).model_copy(
+        update={"name": name, "description": f"The mean of {members}."}
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     provenance.record_average(out.parent, recipe, weights)  # first: it may refuse

@@ -22,9 +22,9 @@ def runs(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def average(runs: Path, out: Path, *more: str) -> int:
+def average(runs: Path, out: Path) -> int:
     members = [str(runs / name / "model.pt") for name in ("tiny", "tiny-seed2")]
-    return main(["average", *members, "--out", str(out), *more])
+    return main(["average", *members, "--out", str(out)])
 
 
 def test_an_average_that_is_refused_leaves_no_weights(runs: Path, tmp_path: Path) -> None:
@@ -47,15 +47,6 @@ def test_a_mean_whose_name_is_no_runs_or_another_runs_is_refused(
     assert told in capsys.readouterr().err
     assert (runs / "tiny" / "run.json").read_text() == record
     assert not list(runs.glob("*/mean.pt"))
-
-
-def test_the_mean_may_leave_out_what_its_members_saw(
-    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "mean"
-    assert average(runs, out / "model.pt", "--corners", "1") == 1  # of 2 x 2 patches
-    assert "leave nothing of the chip" in capsys.readouterr().err
-    assert not (out / "model.pt").exists()
 
 
 def test_every_weight_is_the_mean_and_both_runs_are_recorded(runs: Path, tmp_path: Path) -> None:
