@@ -176,6 +176,17 @@ def _end_as_by_ctrl_c() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
+def _tell_version() -> int:
+    import apparent
+
+    try:
+        print(f"apparent {apparent.__version__}", flush=True)
+    except OSError as error:
+        print(f"error: standard output cannot be written: {error.strerror}.", file=sys.stderr)
+        return 2
+    return 0
+
+
 def main() -> int:
     """The exit status."""
     # Where nobody can be told of a failure, the answers are written all the same.
@@ -184,10 +195,7 @@ def main() -> int:
     parser = _parser()
     args = parser.parse_args()
     if args.version:
-        import apparent
-
-        print(f"apparent {apparent.__version__}")
-        return 0
+        return _tell_version()
     if args.command is None:
         parser.print_help()
         return 2

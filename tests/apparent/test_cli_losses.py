@@ -195,6 +195,13 @@ def test_nobody_to_tell_costs_no_answers(photos: Path) -> None:
         assert result.stdout.count("\n") == 2
 
 
+def test_a_version_that_cannot_be_written_is_told() -> None:
+    command = ["sh", "-c", '"$0" --version >/dev/full', str(APPARENT)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr == "error: standard output cannot be written: No space left on device.\n"
+
+
 def test_a_closed_standard_output_is_told(photos: Path) -> None:
     command = ["sh", "-c", '"$0" predict "$1" >&-', str(APPARENT), str(photos)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
