@@ -38,13 +38,16 @@ def atomic_write(path: Path) -> Iterator[Path]:
         raise OSError(error.errno, told, str(target)) from error
 
 
-def remove_abandoned(path: Path) -> None:
-    """Removes what writes to `path` left beside it whose process was killed; not to be called while
-    another one writes there.
-    """
+def abandoned(path: Path) -> list[Path]:
+    """What writes to `path` left beside it whose process was killed, or that are under way."""
     target = Path(os.path.realpath(path))
     stem, suffix = glob.escape(target.stem), glob.escape(target.suffix)
-    for partial in target.parent.glob(_PARTIAL.format(stem, "[0-9a-f]" * 8, suffix)):
+    return sorted(target.parent.glob(_PARTIAL.format(stem, "[0-9a-f]" * 8, suffix)))
+
+
+def remove_abandoned(path: Path) -> None:
+    """Removes what is `abandoned`; not to be called while another process writes there."""
+    for partial in abandoned(path):
         partial.unlink(missing_ok=True)
 
 

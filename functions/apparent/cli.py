@@ -4,23 +4,29 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from apparent.arguments import add_model, named_path
+from apparent.arguments import add_model, named, named_path
+from apparent.atomic import abandoned, remove_abandoned
 from apparent.bulk import command as bulk
 from apparent.bulk.sinks import SINKS, sink
+from apparent.bulk.summary import Summary, require_place
+from apparent.bulk.tables import rows
 from apparent.folders import find_photos
 from apparent.output import Forgiving, on_one_line
 
 if TYPE_CHECKING:
+    from apparent.bulk.earlier import Earlier
     from apparent.output import Output
     from apparent.pipeline import Pipeline
     from apparent.results import Faces
 
 _MAX_BYTES: Final = 1 << 29
 """Of a file; a photo of the most pixels has half as many without any compression."""
+
+_PARQUET: Final = "parquet"
 
 _EPILOG: Final = (
     "Environment: APPARENT_MODEL_URI (a bundle: file:///path or s3://bucket/path; default: the one "
@@ -36,14 +42,31 @@ def _parser() -> argparse.ArgumentParser:
         "predict",
         epilog=_EPILOG,
         description="Apparent age and perceived gender of the faces in photos and folders of them. "
-        "Files that are not photos are reported and skipped, and the exit status is then 1.",
+        "Files that are not photos are reported and skipped, and the exit status is then 1. For "
+        "collections there is `apparent bulk`, which also writes Parquet for this command.",
     )
-    step.add_argument("paths", nargs="+", type=named_path, metavar="PATH", help="photo or folder")
     step.add_argument(
-        "--format", choices=SINKS, help="default: as the ending of --output says, or a table"
+        "paths",
+        nargs="+",
+        type=named,
+        metavar="PATH",
+        help="photo, folder, zip or s3://bucket/prefix",
+    )
+    step.add_argument(
+        "--format",
+        choices=(*SINKS, _PARQUET),
+        help="default: as the ending of --output says, or a table",
     )
     step.add_argument(
         "--output", type=named_path, metavar="FILE", help="instead of standard output"
+    )
+    step.add_argument(
+        "--resume",
+        action="store_true",
+        help="keep the answers that --output, .jsonl, .csv or .parquet, has already",
+    )
+    step.add_argument(
+        "--plot", type=named_path, metavar="PNG", help="ages and genders as a picture"
     )
     add_model(step, "are skipped")
     bulk.add_parser(commands)
@@ -57,16 +80,30 @@ def predict(args: argparse.Namespace) -> int:
     from apparent.photo import MAX_PIXELS
     from apparent.pipeline import Pipeline
 
+    kind = args.format or _format_of(args.output)
+    if kind == _PARQUET:
+        return _as_collection(args)
     try:
+        if args.plot is not None:
+            require_place(args.plot, str(args.output or ""))
+        earlier = _earlier(args.output, kind) if args.resume else None
         pipeline = Pipeline.load(args.model, max_pixels=args.max_pixels or MAX_PIXELS)
-    except ModelError as error:
+        work = _Work(pipeline, earlier)
+        photos = list(_names(args.paths, work, _own(args)))
+    except ImportError as error:
+        print(f"error: {error}. Install apparent with the extra 'bulk'.", file=sys.stderr)
+        return 2
+    except (ModelError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    work = _Work(pipeline)
-    photos = list(find_photos(args.paths, work.skip_folder, args.output))
     try:
         with opened(args.output) as file:
-            return work.run(photos, file, args.format or _format_of(args.output))
+            status = work.run(photos, file, kind)
+        if earlier is not None and status < 2:
+            remove_abandoned(args.output)
+        if args.plot is not None and status != 2:
+            work.summary.plot(args.plot)
+        return status
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -77,60 +114,116 @@ def predict(args: argparse.Namespace) -> int:
 
 def _format_of(output: Path | None) -> str:
     kind = output.suffix[1:].lower() if output else ""
-    return kind if kind in SINKS else "table"
+    return kind if kind in (*SINKS, _PARQUET) else "table"
+
+
+def _as_collection(args: argparse.Namespace) -> int:
+    """Parquet is not written row by row: `apparent bulk` keeps parts until it is whole."""
+    if args.output is None or _format_of(args.output) != _PARQUET:
+        print("error: Parquet wants a file: --output NAME.parquet.", file=sys.stderr)
+        return 2
+    defaults = {"sources": args.paths, "workers": 0, "shard": (1, 1), "shard_size": 500}
+    whole = {"output": str(args.output), "format": _PARQUET}
+    return bulk.run(argparse.Namespace(**vars(args) | defaults | whole))
+
+
+def _earlier(output: Path | None, kind: str) -> "Earlier":
+    """Raises `OSError` or `ValueError`."""
+    from apparent.bulk.earlier import KINDS, read
+
+    if output is None or kind not in KINDS:
+        raise ValueError("--resume wants --output NAME.jsonl, NAME.csv or NAME.parquet.")
+    return read(output, kind)
+
+
+def _own(args: argparse.Namespace) -> list[Path]:
+    """What this command or an earlier one made, where it lies among the photos."""
+    answers = [args.output, *abandoned(args.output)] if args.output else []
+    return [*answers, args.plot] if args.plot else answers
+
+
+def _names(paths: Iterable[str], work: "_Work", own: list[Path]) -> Iterator[str]:
+    """Of all photos, in the order of the paths."""
+    for path in paths:
+        if path.startswith("s3://") or (path.lower().endswith(".zip") and os.path.isfile(path)):  # noqa: PTH113 -- as in find_photos
+            from apparent.bulk.sources import find_names
+
+            try:
+                yield from find_names([path])
+            except (OSError, ValueError) as error:
+                work.skip(path, _reason(error))
+        else:
+            yield from map(str, find_photos([Path(path)], work.skip_folder, own))
 
 
 class _Work:
     """Answers photo after photo; whatever is wrong with one costs no other its answer."""
 
-    def __init__(self, pipeline: "Pipeline") -> None:
+    def __init__(self, pipeline: "Pipeline", earlier: "Earlier | None" = None) -> None:
+        """`earlier` has what need not be answered again."""
         self._pipeline = pipeline
+        self._earlier = earlier
         self._failed = 0
+        self.summary = Summary()
+        """Of all answers."""
         self._say: Callable[[str], Any] = lambda line: print(line, file=sys.stderr)
 
     def skip_folder(self, error: OSError) -> None:
         """Reports a folder that cannot be listed."""
-        self._skip(error.filename, _reason(error))
+        self.skip(error.filename, _reason(error))
 
-    def run(self, photos: list[Path], file: "Output", kind: str) -> int:
+    def run(self, photos: list[str], file: "Output", kind: str) -> int:
         """The exit status, with the answers written as they come."""
         answered = 0
-        progress, self._say = _progress(photos, self._say, bar=not file.isatty())
-        with sink(kind, file, map(str, photos)) as out:
+        missing = self._go_on(photos)
+        progress, self._say = _progress(missing, self._say, bar=not file.isatty())
+        with sink(kind, file, missing) as out:
             try:
-                for path in progress:
-                    faces = self._answer(path)
+                if self._earlier:
+                    file.write(self._earlier.body)
+                for name in progress:
+                    faces = self._answer(name)
                     if faces is not None:
-                        out.write(str(path), faces)
+                        out.write(name, faces)
                         file.flush()
+                        self.summary.add(rows({"file": name, **faces.to_dict()}))
                         answered += 1
             except KeyboardInterrupt:
-                self._say(f"interrupted: {answered} of {len(photos)} photos are answered")
+                self._say(f"interrupted: {answered} of {len(missing)} photos are answered")
                 return 130
             except BrokenPipeError:
                 raise
             except OSError as error:
                 self._say(
                     f"error: the answers cannot be written: {_reason(error)}. Those for {answered} "
-                    f"of {len(photos)} photos are."
+                    f"of {len(missing)} photos are."
                 )
                 return 2
         return 1 if self._failed else 0
 
-    def _answer(self, path: Path) -> "Faces | None":
+    def _go_on(self, photos: list[str]) -> list[str]:
+        """The photos that are not answered yet."""
+        if self._earlier is None:
+            return photos
+        self.summary.add(self._earlier.rows)
+        self._say(f"answered already: {len(self._earlier.files):,}")
+        return [name for name in photos if not self._earlier.has(name)]
+
+    def _answer(self, name: str) -> "Faces | None":
         from apparent.errors import PhotoError
 
         try:
-            faces = self._pipeline(_read(path))
+            faces = self._pipeline(_read(name))
         except (PhotoError, OSError, MemoryError) as error:
-            self._skip(path, _reason(error))
+            self.skip(name, _reason(error))
             return None
         if faces.faces_found > len(faces):
             told = f"{faces.faces_found} faces; the {len(faces)} largest are listed"
-            self._say(f"{on_one_line(path)}: {told}")
+            self._say(f"{on_one_line(name)}: {told}")
         return faces
 
-    def _skip(self, path: object, reason: str) -> None:
+    def skip(self, path: object, reason: str) -> None:
+        """Reports what has no answer."""
         self._failed += 1
         self._say(f"skipped {on_one_line(path)}: {reason}")
 
@@ -141,11 +234,14 @@ def _reason(error: Exception) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
-def _read(path: Path) -> bytes:
-    """A file's bytes, of which a mistaken path can have more than there is memory."""
+def _read(name: str) -> bytes:
+    """A photo's bytes, of which a mistaken path can have more than there is memory."""
+    from apparent.bulk import sources
     from apparent.errors import UndecodablePhoto
 
-    with path.open("rb") as file:
+    if name.startswith("s3://") or (sources.INSIDE in name and not os.path.exists(name)):  # noqa: PTH110 -- Path's raises
+        return sources.read(name)
+    with Path(name).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         data = file.read(_MAX_BYTES + 1) if size <= _MAX_BYTES else b""
     size = max(size, len(data))  # a pipe tells none
@@ -155,8 +251,8 @@ def _read(path: Path) -> bytes:
 
 
 def _progress(
-    photos: list[Path], say: Callable[[str], Any], *, bar: bool
-) -> tuple[Iterable[Path], Callable[[str], Any]]:
+    photos: list[str], say: Callable[[str], Any], *, bar: bool
+) -> tuple[Iterable[str], Callable[[str], Any]]:
     """The photos, behind a progress bar where a person looks and tqdm is installed, and what
     prints a line without breaking the bar. Answers that come to a terminal are progress enough.
     """

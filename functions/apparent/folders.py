@@ -7,21 +7,21 @@ from pathlib import Path
 
 
 def find_photos(
-    paths: Iterable[Path], unreadable: Callable[[OSError], None], output: Path | None = None
+    paths: Iterable[Path], unreadable: Callable[[OSError], None], own: Iterable[Path] = ()
 ) -> Iterator[Path]:
     """The files named, and every file below the folders named, sorted, hidden ones left out, and
-    `output`, which an earlier run may have written among them.
+    what is our `own`, which an earlier run may have written among them.
 
     `unreadable` is told of each folder that cannot be listed.
     """
-    answers = output and os.path.realpath(output)
+    ours = {os.path.realpath(path) for path in own}
     for path in paths:
         if not os.path.isdir(path):  # noqa: PTH112 -- Path's raises where a parent is locked
             yield path
             continue
         files = map(Path, visible_files(path, unreadable))
         found = sorted(filter(_is_regular, files))
-        yield from (file for file in found if not answers or os.path.realpath(file) != answers)
+        yield from (file for file in found if not ours or os.path.realpath(file) not in ours)
 
 
 def _is_regular(file: Path) -> bool:

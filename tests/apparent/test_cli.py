@@ -3,10 +3,12 @@ import json
 import os
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -161,3 +163,111 @@ def test_an_output_that_cannot_be_a_file_is_told_before_the_work(tmp_path: Path)
         assert result.returncode == 2
         assert "cannot be written" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two portraits."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name, sample in (("a.jpg", "eileen_collins.jpg"), ("b.jpg", "grace_hopper.jpg")):
+        shutil.copy(SAMPLES / sample, photos / name)
+    return photos
+
+
+def test_photos_in_a_zip_and_below_a_prefix_are_answered(tmp_path: Path, s3: Any) -> None:
+    photo = (SAMPLES / "grace_hopper.jpg").read_bytes()
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr("in/b.jpg", photo)
+        archive.writestr("in/notes.txt", "no photo")
+    s3.put_object(Bucket="bucket", Key="in/c.jpg", Body=photo)
+    result = run("photos.zip", "s3://bucket/in/", "--format", "jsonl", cwd=str(tmp_path))
+    assert result.returncode == 1
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [told["file"] for told in answers] == ["photos.zip!/in/b.jpg", "s3://bucket/in/c.jpg"]
+    assert [len(told["faces"]) for told in answers] == [1, 1]
+    assert "skipped photos.zip!/in/notes.txt: The file is not an image" in result.stderr
+
+
+def test_a_zip_or_prefix_that_cannot_be_listed_costs_no_other_its_answer(
+    folder: Path, s3: Any
+) -> None:
+    (folder / "broken.zip").write_bytes(b"PK no more")
+    paths = ("broken.zip", "s3://no-such-bucket/in/", "a.jpg")
+    result = run(*paths, "--format", "jsonl", cwd=str(folder))
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["file"] == "a.jpg"
+    assert "skipped broken.zip: " in result.stderr
+    assert "skipped s3://no-such-bucket/in/: " in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_what_is_answered_is_not_answered_again(folder: Path, tmp_path: Path, kind: str) -> None:
+    (folder / "b.jpg").rename(folder / "=b.jpg")  # which CSV tells in another way
+    out, whole = tmp_path / f"faces.{kind}", tmp_path / f"whole.{kind}"
+    run(".", "--output", whole, cwd=str(folder))
+    assert run("=b.jpg", "--output", out, "--resume", cwd=str(folder)).returncode == 0
+    (folder / "=b.jpg").write_bytes(b"no photo any more")
+    result = run(".", "--output", out, "--resume", cwd=str(folder))
+    assert (result.returncode, result.stderr) == (0, "answered already: 1\n")
+    read = [sorted(map(_without_times, path.read_text().splitlines())) for path in (out, whole)]
+    assert read[0] == read[1]
+
+
+def _without_times(line: str) -> str:
+    return line.partition(', "timing_ms"')[0]
+
+
+def test_what_a_killed_run_left_is_gone_on_with(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "faces.csv"
+    run("a.jpg", "--output", out, cwd=str(folder))
+    answered = out.read_bytes()
+    out.unlink()
+    partial = tmp_path / "faces.0123abcd.partial.csv"
+    partial.write_bytes(answered + b"b.jpg,1,8")
+    result = run(".", "--output", out, "--resume", cwd=str(folder))
+    assert (result.returncode, result.stderr) == (0, "answered already: 1\n")
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert [(row["file"], bool(row["detection_score"])) for row in rows] == [
+        ("a.jpg", True),
+        ("b.jpg", True),
+    ]
+    assert not partial.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--resume",), "--resume wants --output NAME.jsonl, NAME.csv or NAME.parquet"),
+        (("--resume", "--output", "faces.json"), "--resume wants --output"),
+        (("--resume", "--output", "other.csv"), "holds no answers that can be gone on with"),
+        (("--resume", "--output", "other.jsonl"), "holds no answers that can be gone on with"),
+        (("--format", "parquet"), "Parquet wants a file: --output NAME.parquet"),
+        (("--plot", "a.jpg"), "a.jpg is there, and is no plot"),
+    ],
+)
+def test_what_cannot_be_gone_on_with_is_refused(
+    folder: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    for name in ("other.csv", "other.jsonl"):
+        (folder / name).write_text("1,2\n3,4\n")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    result = run("a.jpg", *arguments, cwd=str(folder))
+    assert result.returncode == 2
+    assert told in result.stderr
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_ages_are_plotted_and_the_plot_is_no_photo(folder: Path) -> None:
+    for _ in range(2):
+        result = run(".", "--plot", "ages.png", cwd=str(folder))
+        assert (result.returncode, result.stdout.count("\n")) == (0, 3)
+    with Image.open(folder / "ages.png") as plot:
+        assert plot.format == "PNG"
+
+
+def test_parquet_is_that_of_a_collection(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "faces.parquet"
+    result = run(".", "--output", out, "--resume", cwd=str(folder))
+    assert result.returncode == 0, result.stderr
+    assert pq.read_table(out).column("file").to_pylist() == ["./a.jpg", "./b.jpg"]
