@@ -23,9 +23,10 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _release(args: argparse.Namespace) -> None:
+    from training.release_recipe import place_of
     from training.release_workflow import release
 
-    bundle = release(args.release, args.data, args.runs, args.target)
+    bundle = release(place_of(args.release), args.data, args.runs, args.target)
     print(f"made and installed: {bundle}")
 
 
@@ -91,7 +92,7 @@ def _learning(steps: Any) -> None:
     step.set_defaults(run=_run)
 
     step = steps.add_parser("release", help="all that a shipped model takes, from photos on")
-    step.add_argument("release", type=Path)
+    step.add_argument("release", metavar="NAME", help="in training/releases, or a .toml file")
     step.add_argument("--data", type=Path, default=Path("../shared/data"), help="sets of photos")
     step.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs")
     step.add_argument("--target", type=Path, help="in place of the library's own folder")

@@ -74,6 +74,14 @@ class Release(Section):
     report_splits: tuple[str, ...] = ("test", "test-wide")
 
 
+_RELEASES = Path(__file__).with_name("releases")
+
+
+def place_of(release: str) -> Path:
+    """The file of a release: its path, which ends in .toml, or its name in `training/releases`."""
+    return Path(release) if release.endswith(".toml") else _RELEASES / f"{release}.toml"
+
+
 def load(path: Path) -> Release:
     """Reads a release; raises `RecipeError` with one sentence per wrong entry."""
     return read(path, Release, "release")

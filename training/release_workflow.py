@@ -1,6 +1,6 @@
 """All that a shipped model takes, from photos to the installed, scored bundle.
 
-    python -m training release training/releases/NAME.toml
+    python -m training release NAME
 
 Each step is done once: what is there already is not made again, and a training run that was stopped
 goes on where it was. The bundle is left in runs/NAME/bundle.

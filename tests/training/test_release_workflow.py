@@ -87,6 +87,17 @@ def test_a_release_ends_installed_and_scored_and_does_nothing_twice(
     assert "bundle was made of what has changed since" in capsys.readouterr().err
 
 
+def test_a_release_goes_by_its_name_or_its_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "other.toml"
+    path.write_text("do = 'nothing'")
+    assert main(["release", "faces-0"]) == main(["release", str(path)]) == 1
+    by_name, *by_file = capsys.readouterr().err.splitlines()
+    assert "training/releases/faces-0.toml cannot be read: No such file" in by_name
+    assert any("do" in line for line in by_file)
+
+
 def test_a_step_that_nobody_knows_is_a_sentence(
     release: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
