@@ -101,15 +101,21 @@ def predict(args: argparse.Namespace) -> int:
             status = work.run(photos, file, kind)
         if earlier is not None and status < 2:
             remove_abandoned(args.output)
-        if args.plot is not None and status != 2:
-            work.summary.plot(args.plot)
-        return status
     except BrokenPipeError:
         raise
     except OSError as error:
-        where = args.output or "standard output"
-        print(f"error: {where} cannot be written: {_reason(error)}.", file=sys.stderr)
-        return 2
+        return _unwritten(args.output or "standard output", error)
+    if args.plot is not None and status != 2:
+        try:
+            work.summary.plot(args.plot)
+        except OSError as error:
+            return _unwritten(args.plot, error)
+    return status
+
+
+def _unwritten(where: object, error: OSError) -> int:
+    print(f"error: {where} cannot be written: {_reason(error)}.", file=sys.stderr)
+    return 2
 
 
 def _format_of(output: Path | None) -> str:
@@ -278,8 +284,7 @@ def _tell_version() -> int:
     try:
         print(f"apparent {apparent.__version__}", flush=True)
     except OSError as error:
-        print(f"error: standard output cannot be written: {error.strerror}.", file=sys.stderr)
-        return 2
+        return _unwritten("standard output", error)
     return 0
 
 
