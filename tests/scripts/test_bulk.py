@@ -166,7 +166,7 @@ def machine(s3: Any, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 def bulk(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "scripts.commands.bulk", *arguments, "--interval", "0"]
+    command = [sys.executable, "-m", "scripts.commands.bulk", *arguments, "--interval", "0.01"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment
