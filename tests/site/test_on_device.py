@@ -1,6 +1,8 @@
 """The engine that is the visitor's own device, in a real browser."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +89,19 @@ def test_nothing_is_asked_for_while_the_device_looks(here: Page) -> None:
     assert requests == []
 
 
-def test_without_the_server_page_and_model_go_on(browser: Browser) -> None:
-    context = browser.new_context(locale="en-GB", reduced_motion="reduce")
-    page = context.new_page()
+@contextmanager
+def kept(browser: Browser) -> Iterator[tuple[Page, str]]:
+    """A page that has downloaded the model, and its address; the server ends with the block."""
+    page = browser.new_context(locale="en-GB", reduced_motion="reduce").new_page()
     with running(["serve", "--port", "0"]) as address:
         page.goto(address, wait_until="networkidle")
         unfold(page)
         download(page)
+        yield page, address
+
+
+def test_without_the_server_page_and_model_go_on(browser: Browser) -> None:
+    with kept(browser) as (page, address):
         page.evaluate("navigator.serviceWorker.ready.then(() => {})")
     for language, words in (("de", "Ein Gesicht."), ("en", "One face.")):
         page.goto(f"{address}/?lang={language}")
@@ -101,18 +109,14 @@ def test_without_the_server_page_and_model_go_on(browser: Browser) -> None:
         expect(page.locator("#model")).to_be_visible()
         page.locator("[data-sample]").first.click()
         answered(page, words)
-    context.close()
+    page.context.close()
 
 
 def test_without_the_server_a_release_that_was_kept_stays_whole(browser: Browser) -> None:
     index = json.loads((FILES / "bundle.json").read_text())
     index["page"] |= {"hash": "0123456789ab", "files": [*index["page"]["files"], "fresh.js"]}
-    context = browser.new_context(locale="en-GB", reduced_motion="reduce")
-    page = context.new_page()
-    with running(["serve", "--port", "0"]) as address:
-        page.goto(address, wait_until="networkidle")
-        unfold(page)
-        download(page)
+    with kept(browser) as (page, address):
+        context = page.context
         context.route("**/bundle.json", lambda route: route.fulfill(json=index))
         context.route("**/fresh.js", lambda route: route.fulfill(body="export {};"))
         page.reload()

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,21 +62,16 @@ def read(path: Path, kind: str) -> Earlier:
 
 
 def _read(path: Path, kind: str) -> Earlier:
-    text = path.read_bytes().decode(errors="surrogateescape")
-    text = text[: text.rfind("\n") + 1]  # a row that was cut off is answered again
+    data = path.read_bytes()
+    data = data[: data.rfind(b"\n") + 1]  # a row that was cut off is answered again
+    text = data.decode(errors="surrogateescape")
     if kind == "jsonl":
-        return Earlier(text, tuple(_of_lines(text)))
+        return Earlier(text, tuple(tables.decode(data, kind)))
     return Earlier(text.partition("\n")[2], tuple(_of_csv(text)), as_text)
-
-
-def _of_lines(text: str) -> Iterator[dict[str, Any]]:
-    for line in text.splitlines():
-        yield from tables.rows(json.loads(line))
 
 
 def _of_csv(text: str) -> Iterator[dict[str, Any]]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise ValueError("The columns are not those of answers.")
+    tables.require_columns(reader.fieldnames, COLUMNS)
     for row in reader:
         yield dict.fromkeys(tables.ROW) | row

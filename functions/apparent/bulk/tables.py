@@ -55,19 +55,20 @@ def decode(part: bytes, kind: str) -> Iterator[dict[str, Any]]:
             yield from rows(json.loads(line))
     elif kind == "csv":
         reader = csv.DictReader(io.StringIO(part.decode(), newline=""))
-        _require_columns(reader.fieldnames or ())
+        require_columns(reader.fieldnames, ROW)
         yield from reader
     else:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         table = pq.read_table(pa.BufferReader(part))
-        _require_columns(table.column_names)
+        require_columns(table.column_names, ROW)
         yield from table.to_pylist()
 
 
-def _require_columns(names: Sequence[str]) -> None:
-    if tuple(names) != ROW:
+def require_columns(names: Sequence[str] | None, wanted: Sequence[str]) -> None:
+    """Raises `ValueError` where a table's columns are others."""
+    if tuple(names or ()) != tuple(wanted):
         raise ValueError("The columns are not those of answers.")
 
 
