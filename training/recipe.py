@@ -2,9 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from training.data.labels import HELD_OUT, UNKNOWN, age_range
 
@@ -34,9 +34,21 @@ class Model(Section):
     drop_path: float = Field(0.1, ge=0, lt=1)
     patch_drop: float = Field(0.0, ge=0, lt=1)
     """Share of patches left out at random in training (PatchDropout, Liu et al. 2022)."""
-    corners: int = Field(0, ge=0)
-    """Patches along each edge that the network never sees at each corner: of 2, a triangle of 3."""
+    folded: bool = False
+    """Whether the right half of a chip is laid, mirrored, on the left one: a mirror image then has
+    the same answer."""
+    merge_block: int = Field(0, ge=0)
+    """Block from which on a folded network goes on with the mean of the two patches that lie on one
+    another, at half the cost (after Token Merging, Bolya et al. 2023); 0: none."""
     head_width: int = Field(384, gt=0)
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if self.merge_block and not self.folded:
+            raise ValueError("merge_block is for a folded network")
+        if self.merge_block and self.patch_drop:
+            raise ValueError("merge_block needs every patch, so no patch_drop")
+        return self
 
 
 class Augment(Section):

@@ -27,16 +27,18 @@ class AgeGenderNet(nn.Module):
         super().__init__()
         if not timm.is_model(recipe.backbone):
             raise ValueError(f"timm has no backbone {recipe.backbone!r}.")
+        self.folded, self.merge_block = recipe.folded, recipe.merge_block
+        size = recipe.image_size
         self.backbone: Any = timm.create_model(
             recipe.backbone,
             pretrained=recipe.start == "timm",
-            img_size=recipe.image_size,
+            img_size=(size, size // 2) if recipe.folded else size,
             num_classes=0,
             drop_path_rate=recipe.drop_path,
             patch_drop_rate=recipe.patch_drop,
         )
-        self.seen = SeenPatches(self.backbone, recipe.corners) if recipe.corners else nn.Identity()
-        self.backbone.patch_drop = nn.Sequential(self.seen, self.backbone.patch_drop)
+        if recipe.folded and size % (2 * self.backbone.patch_embed.patch_size[1]):
+            raise ValueError(f"{size} pixels are no even number of patches, so cannot be folded.")
         width = self.backbone.num_features
         self.head = nn.Sequential(
             nn.LayerNorm(2 * width),
@@ -47,39 +49,36 @@ class AgeGenderNet(nn.Module):
 
     def forward(self, chips: Tensor) -> tuple[Tensor, Tensor]:
         """Float chips `[n, 3, S, S]`, 0 to 1 -> age logits `[n, 101]`, female logits `[n]`."""
-        tokens = self.backbone.forward_features(normalised(chips))
+        pixels = normalised(chips)
+        tokens = self._fold(pixels) if self.folded else self.backbone.forward_features(pixels)
         prefix = self.backbone.num_prefix_tokens
         pooled = torch.cat([tokens[:, 0], tokens[:, prefix:].mean(dim=1)], dim=1)
         logits = self.head(pooled)
         return logits[:, :AGES], logits[:, AGES]
 
+    def _fold(self, pixels: Tensor) -> Tensor:
+        """The backbone's features where the right half of a chip is laid, mirrored, on the left.
+
+        Both halves have one set of positions, so a chip and its mirror image give the same tokens
+        in another order, of which the answer does not depend. From `merge_block` on, each patch and
+        the one that lies on it go on as their mean.
+        """
+        vit, merge = self.backbone, self.merge_block
+        left, right = pixels.chunk(2, dim=3)
+        embedded = vit._pos_embed(vit.patch_embed(torch.cat([left, right.flip(3)])))
+        prefix = vit.num_prefix_tokens
+        ours, theirs = embedded.chunk(2)
+        tokens = vit.norm_pre(vit.patch_drop(torch.cat([ours, theirs[:, prefix:]], dim=1)))
+        if merge:
+            tokens = vit.blocks[:merge](tokens)
+            pairs = tokens[:, prefix:].unflatten(1, (2, -1))
+            tokens = torch.cat([tokens[:, :prefix], pairs.mean(dim=1)], dim=1)
+        features: Tensor = vit.norm(vit.blocks[merge:](tokens))
+        return features
+
     def see_all_patches(self) -> None:
         """Ends PatchDropout for the rest of the run."""
-        self.backbone.patch_drop = self.seen
-
-
-class SeenPatches(nn.Module):
-    """Leaves out the patches of a chip's corners, where there is hair, ground or nothing.
-
-    Those of fewer than `corners` steps to the nearer edges, both ways added: 4 x 3 of 100 for 2.
-    """
-
-    tokens: Tensor
-
-    def __init__(self, backbone: Any, corners: int) -> None:
-        super().__init__()
-        rows, columns = (torch.arange(side) for side in backbone.patch_embed.grid_size)
-        down, across = (torch.minimum(line, line.flip(0)) for line in (rows, columns))
-        seen = (down[:, None] + across >= corners).flatten().nonzero()[:, 0]
-        if not len(seen):
-            raise ValueError(f"Corners of {corners} patches leave nothing of the chip.")
-        prefix = backbone.num_prefix_tokens
-        tokens = torch.cat([torch.arange(prefix), prefix + seen])
-        self.register_buffer("tokens", tokens, persistent=False)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """`[n, prefix + patches, width]` -> `[n, prefix + seen, width]`."""
-        return tokens.index_select(1, self.tokens)
+        self.backbone.patch_drop = nn.Identity()
 
 
 def normalised(chips: Tensor) -> Tensor:

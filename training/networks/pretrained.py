@@ -120,15 +120,18 @@ def exported_weights(path: Path) -> dict[str, Tensor]:
 def load_backbone(backbone: Any, weights: dict[str, Tensor]) -> None:
     """Loads `weights` into a timm ViT, resampling the position embedding to its grid.
 
-    Raises `ValueError` with the names that are missing or left over.
+    A folded network's grid is the left half of a square one. Raises `ValueError` with the names
+    that are missing or left over.
     """
     weights = dict(weights)
-    if "pos_embed" in weights:
-        weights["pos_embed"] = timm.layers.resample_abs_pos_embed(
-            weights["pos_embed"],
-            new_size=list(backbone.patch_embed.grid_size),
-            num_prefix_tokens=backbone.num_prefix_tokens,
+    position = weights.get("pos_embed")
+    if position is not None and position.shape != backbone.pos_embed.shape:
+        (rows, columns), prefix = backbone.patch_embed.grid_size, backbone.num_prefix_tokens
+        whole = timm.layers.resample_abs_pos_embed(
+            position, new_size=[rows, rows], num_prefix_tokens=prefix
         )
+        grid = whole[:, prefix:].unflatten(1, (rows, rows))[:, :, :columns]
+        weights["pos_embed"] = torch.cat([whole[:, :prefix], grid.flatten(1, 2)], dim=1)
     result = backbone.load_state_dict(weights, strict=False)
     if result.missing_keys or result.unexpected_keys:
         raise ValueError(

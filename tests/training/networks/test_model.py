@@ -1,27 +1,45 @@
 import pytest
 import torch
+from pydantic import ValidationError
 
 from training.networks.model import AgeGenderNet
 from training.recipe import Model
 
-TINY = Model(backbone="test_vit", image_size=64, start="random", corners=2, patch_drop=0.25)
+FOLDED = Model(backbone="test_vit", image_size=64, start="random", folded=True)
 
 
-@pytest.mark.parametrize("every_patch", [False, True])
-def test_nothing_in_a_corner_changes_the_answer(every_patch: bool) -> None:
-    net = AgeGenderNet(TINY).eval()
-    if every_patch:
-        net.see_all_patches()
-    chips = torch.rand(2, 3, 64, 64)
-    corner, edge = chips.clone(), chips.clone()
-    corner[:, :, :16, :32] = corner[:, :, 32:, 48:] = 0
-    edge[:, :, 16:32, 16:32] = 0
+@pytest.mark.parametrize("merge_block", [0, 2])
+def test_a_folded_network_answers_a_mirror_image_alike(merge_block: int) -> None:
+    net = AgeGenderNet(FOLDED.model_copy(update={"merge_block": merge_block})).eval()
+    chips = torch.rand(3, 3, 64, 64)
     with torch.no_grad():
-        answers, unseen, seen = (net(images)[0] for images in (chips, corner, edge))
-    torch.testing.assert_close(unseen, answers)
-    assert not torch.allclose(seen, answers)
+        answers, mirrored, turned = (net(c) for c in (chips, chips.flip(3), chips.flip(2)))
+    for answer, other in zip(answers, mirrored, strict=True):
+        torch.testing.assert_close(other, answer)
+    assert not torch.allclose(turned[0], answers[0])
 
 
-def test_corners_that_leave_nothing_are_refused() -> None:
-    with pytest.raises(ValueError, match="Corners of 3 patches leave nothing of the chip"):
-        AgeGenderNet(TINY.model_copy(update={"corners": 3}))
+@pytest.mark.parametrize("merge_block", [0, 2])
+def test_a_folded_network_sees_both_halves(merge_block: int) -> None:
+    net = AgeGenderNet(FOLDED.model_copy(update={"merge_block": merge_block})).eval()
+    chips = torch.rand(1, 3, 64, 64)
+    left, right = chips.clone(), chips.clone()
+    left[..., :16], right[..., 48:] = 0, 0
+    with torch.no_grad():
+        answer, without_left, without_right = (net(c)[0] for c in (chips, left, right))
+    assert not torch.allclose(without_left, answer)
+    assert not torch.allclose(without_right, answer)
+
+
+def test_chips_that_do_not_fold_between_patches_are_refused() -> None:
+    with pytest.raises(ValueError, match="48 pixels are no even number of patches"):
+        AgeGenderNet(FOLDED.model_copy(update={"image_size": 48}))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [({"folded": False}, "for a folded network"), ({"patch_drop": 0.5}, "needs every patch")],
+)
+def test_patches_that_have_no_pair_are_not_merged(wrong: dict[str, object], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        Model.model_validate({**FOLDED.model_dump(), "merge_block": 2, **wrong})

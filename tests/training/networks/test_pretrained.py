@@ -28,6 +28,20 @@ def test_a_position_grid_of_another_size_is_resampled() -> None:
     torch.testing.assert_close(small.blocks[0].mlp.fc1.weight, large.blocks[0].mlp.fc1.weight)
 
 
+@pytest.mark.parametrize("start", ["whole", "folded"])
+def test_a_folded_network_takes_the_positions_of_the_left_half(start: str) -> None:
+    whole, folded, loaded = (
+        timm.create_model("test_vit", img_size=size, num_classes=0)
+        for size in (64, (64, 32), (64, 32))
+    )
+    grid = whole.pos_embed[:, 1:].unflatten(1, (4, 4))
+    left = torch.cat([whole.pos_embed[:, :1], grid[:, :, :2].flatten(1, 2)], dim=1)
+    load_backbone(folded, whole.state_dict())
+    load_backbone(loaded, {"whole": whole, "folded": folded}[start].state_dict())
+    torch.testing.assert_close(folded.pos_embed, left)
+    torch.testing.assert_close(loaded.pos_embed, left)
+
+
 def test_weights_that_do_not_fit_are_refused_by_name() -> None:
     backbone = timm.create_model("test_vit", img_size=32, num_classes=0)
     weights = backbone.state_dict()
