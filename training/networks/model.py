@@ -67,7 +67,7 @@ class AgeGenderNet(nn.Module):
         left, right = pixels.chunk(2, dim=3)
         embedded = vit._pos_embed(vit.patch_embed(torch.cat([left, right.flip(3)])))
         prefix = vit.num_prefix_tokens
-        ours, theirs = embedded.chunk(2)
+        ours, theirs = embedded.unflatten(0, (2, -1))
         tokens = vit.norm_pre(vit.patch_drop(torch.cat([ours, theirs[:, prefix:]], dim=1)))
         if merge:
             tokens = vit.blocks[:merge](tokens)
