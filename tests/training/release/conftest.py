@@ -70,9 +70,8 @@ def ranged(tmp_path_factory: pytest.TempPathFactory) -> Source:
     return photos(tmp_path_factory.mktemp("ranged") / "groups", ages, genders, splits)
 
 
-@pytest.fixture(scope="package")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """model.pt of a run, untrained, with its record."""
+def untrained(folder: Path, **model: object) -> Path:
+    """model.pt of a run of a tiny network, with its record."""
     recipe = Recipe.model_validate(
         {
             "name": "tiny",
@@ -81,6 +80,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "image_size": 32,
                 "start": "random",
                 "head_width": 16,
+                **model,
             },
             "schedule": {"epochs": 1},
         }
@@ -89,10 +89,16 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     net = AgeGenderNet(recipe.model)
     for parameter in net.parameters():  # the exporter makes one of tensors that are equal
         parameter.data += 0.01 * torch.randn_like(parameter)
-    path = tmp_path_factory.mktemp("runs") / "model.pt"
+    path = folder / "model.pt"
     torch.save({"model": net.state_dict(), "recipe": recipe.model_dump_json()}, path)
     path.with_name("run.json").write_text(json.dumps(RUN))
     return path
+
+
+@pytest.fixture(scope="package")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """model.pt of a run, untrained, with its record."""
+    return untrained(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="package")

@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 from apparent.estimator import Estimator
 from apparent.model import EMBEDDED, store
-from tests.training.release.conftest import RUN
+from tests.training.release.conftest import RUN, untrained
 from training.networks.pretrained import weights_of
 from training.release.export import ExportError, export
 from training.release.quantize import FUSED_PRODUCT, dequantize, quantize
@@ -75,6 +75,19 @@ def test_a_mirrored_export_answers_the_same_for_a_chip_and_its_mirror_image(
     np.testing.assert_allclose(one.age_probabilities, mean, atol=1e-5)
     manifest = store.manifest_of(tmp_path / "mirrored")
     assert manifest.provenance.mirrored
+
+
+def test_a_folded_network_is_exported_for_any_chip_and_its_mirror_image(
+    chips: Path, tmp_path: Path
+) -> None:
+    export(untrained(tmp_path, folded=True), chips, tmp_path / "folded")
+    faces = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    flipped = np.ascontiguousarray(faces[:, :, ::-1])
+    int8 = Estimator(graphs(tmp_path / "folded")[0])
+    one, other = int8.estimate(faces), int8.estimate(flipped)
+    np.testing.assert_allclose(one.age_probabilities, other.age_probabilities, atol=1e-5)
+    np.testing.assert_allclose(one.female_probability, other.female_probability, atol=1e-5)
+    assert np.ptp(one.age_probabilities, axis=0).max() > 1e-5
 
 
 def test_what_the_run_recorded_is_the_bundle_s_provenance(exported: Path) -> None:
