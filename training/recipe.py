@@ -37,17 +37,14 @@ class Model(Section):
     folded: bool = False
     """Whether the right half of a chip is laid, mirrored, on the left one: a mirror image then has
     the same answer."""
-    merge_block: int = Field(0, ge=0)
-    """Block from which on a folded network goes on with the mean of the two patches that lie on one
-    another, at half the cost (after Token Merging, Bolya et al. 2023); 0: none."""
+    join_block: int = Field(0, ge=0)
+    """Block from which on a folded network looks at both halves together; each by itself before."""
     head_width: int = Field(384, gt=0)
 
     @model_validator(mode="after")
-    def _pairs(self) -> Self:
-        if self.merge_block and not self.folded:
-            raise ValueError("merge_block is for a folded network")
-        if self.merge_block and self.patch_drop:
-            raise ValueError("merge_block needs every patch, so no patch_drop")
+    def _halves(self) -> Self:
+        if self.join_block and not self.folded:
+            raise ValueError("join_block is for a folded network")
         return self
 
 

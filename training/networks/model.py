@@ -27,7 +27,7 @@ class AgeGenderNet(nn.Module):
         super().__init__()
         if not timm.is_model(recipe.backbone):
             raise ValueError(f"timm has no backbone {recipe.backbone!r}.")
-        self.folded, self.merge_block = recipe.folded, recipe.merge_block
+        self.folded, self.join_block = recipe.folded, recipe.join_block
         size = recipe.image_size
         self.backbone: Any = timm.create_model(
             recipe.backbone,
@@ -60,20 +60,18 @@ class AgeGenderNet(nn.Module):
         """The backbone's features where the right half of a chip is laid, mirrored, on the left.
 
         Both halves have one set of positions, so a chip and its mirror image give the same tokens
-        in another order, of which the answer does not depend. From `merge_block` on, each patch and
-        the one that lies on it go on as their mean.
+        in another order, on which the answer does not depend. Up to `join_block` each half goes by
+        itself, with a class token of its own; the mean of both goes on.
         """
-        vit, merge = self.backbone, self.merge_block
+        vit, join = self.backbone, self.join_block
         left, right = pixels.chunk(2, dim=3)
         embedded = vit._pos_embed(vit.patch_embed(torch.cat([left, right.flip(3)])))
+        alone = vit.blocks[:join](vit.norm_pre(vit.patch_drop(embedded)))
+        ours, theirs = alone.unflatten(0, (2, -1))
         prefix = vit.num_prefix_tokens
-        ours, theirs = embedded.unflatten(0, (2, -1))
-        tokens = vit.norm_pre(vit.patch_drop(torch.cat([ours, theirs[:, prefix:]], dim=1)))
-        if merge:
-            tokens = vit.blocks[:merge](tokens)
-            pairs = tokens[:, prefix:].unflatten(1, (2, -1))
-            tokens = torch.cat([tokens[:, :prefix], pairs.mean(dim=1)], dim=1)
-        features: Tensor = vit.norm(vit.blocks[merge:](tokens))
+        shared = (ours[:, :prefix] + theirs[:, :prefix]) / 2
+        joined = torch.cat([shared, ours[:, prefix:], theirs[:, prefix:]], dim=1)
+        features: Tensor = vit.norm(vit.blocks[join:](joined))
         return features
 
     def see_all_patches(self) -> None:

@@ -8,9 +8,9 @@ from training.recipe import Model
 FOLDED = Model(backbone="test_vit", image_size=64, start="random", folded=True)
 
 
-@pytest.mark.parametrize("merge_block", [0, 2])
-def test_a_folded_network_answers_a_mirror_image_alike(merge_block: int) -> None:
-    net = AgeGenderNet(FOLDED.model_copy(update={"merge_block": merge_block})).eval()
+@pytest.mark.parametrize("join_block", [0, 2])
+def test_a_folded_network_answers_a_mirror_image_alike(join_block: int) -> None:
+    net = AgeGenderNet(FOLDED.model_copy(update={"join_block": join_block})).eval()
     chips = torch.rand(3, 3, 64, 64)
     with torch.no_grad():
         answers, mirrored, turned = (net(c) for c in (chips, chips.flip(3), chips.flip(2)))
@@ -19,9 +19,9 @@ def test_a_folded_network_answers_a_mirror_image_alike(merge_block: int) -> None
     assert not torch.allclose(turned[0], answers[0])
 
 
-@pytest.mark.parametrize("merge_block", [0, 2])
-def test_a_folded_network_sees_both_halves(merge_block: int) -> None:
-    net = AgeGenderNet(FOLDED.model_copy(update={"merge_block": merge_block})).eval()
+@pytest.mark.parametrize("join_block", [0, 2])
+def test_a_folded_network_sees_both_halves(join_block: int) -> None:
+    net = AgeGenderNet(FOLDED.model_copy(update={"join_block": join_block})).eval()
     chips = torch.rand(1, 3, 64, 64)
     left, right = chips.clone(), chips.clone()
     left[..., :16], right[..., 48:] = 0, 0
@@ -36,10 +36,6 @@ def test_chips_that_do_not_fold_between_patches_are_refused() -> None:
         AgeGenderNet(FOLDED.model_copy(update={"image_size": 48}))
 
 
-@pytest.mark.parametrize(
-    ("wrong", "why"),
-    [({"folded": False}, "for a folded network"), ({"patch_drop": 0.5}, "needs every patch")],
-)
-def test_patches_that_have_no_pair_are_not_merged(wrong: dict[str, object], why: str) -> None:
-    with pytest.raises(ValidationError, match=why):
-        Model.model_validate({**FOLDED.model_dump(), "merge_block": 2, **wrong})
+def test_a_network_that_is_not_folded_has_no_halves_to_join() -> None:
+    with pytest.raises(ValidationError, match="join_block is for a folded network"):
+        Model.model_validate({**FOLDED.model_dump(), "folded": False, "join_block": 2})
