@@ -18,7 +18,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """An empty file beside `path` to write to, renamed to it once the block ends well.
 
     It keeps the suffix, by which some libraries choose the format. A link stays one, and its target
-    is replaced; a file that is replaced leaves its mode to the new one. Where it cannot be
+    is replaced; a file that is replaced leaves its mode to the new one. What was written is on the
+    disk before it has its name, so that no power loss leaves an empty file. Where `path` cannot be
     replaced, the whole file stays beside it, and the `OSError` says so.
     """
     target = Path(os.path.realpath(path))
@@ -28,6 +29,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
         if target.exists():
             partial.chmod(target.stat().st_mode & 0o7777)
         yield partial
+        with partial.open("ab") as written:
+            os.fsync(written.fileno())
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
