@@ -1,4 +1,4 @@
-// The ways in: picker, drop, paste, camera, samples, from the first paint on; the rest is loaded after it.
+// The ways in: picker, drop, paste, camera, samples; the rest is loaded after the first paint.
 // Without JavaScript the form posts by itself and the answer is JSON.
 
 /** @import { Messages } from "./i18n.js" */
@@ -84,7 +84,9 @@ async function showError(kind) {
   notice.textContent = loaded?.messages.errors[kind] ?? form.dataset.pageError ?? "";
 }
 
-import("./i18n.js").catch(() => showError("pageError")); // which translates the page
+if (location.search || !navigator.language.startsWith("en")) {
+  import("./i18n.js").catch(() => showError("pageError")); // which translates the page
+}
 requestAnimationFrame(() => setTimeout(() => {
   for (const part of [import("./example.js"), import("./about.js"), import("./on-device.js")]) {
     part.catch(() => showError("pageError"));
