@@ -58,7 +58,7 @@ def test_a_photo_does_not_wait_for_a_model_that_was_removed(page: Page) -> None:
     download(page)
     for card in page.locator(".photo").all():
         card.get_by_role("button", name="Try again").click()
-    expect(states).to_have_text(["2 faces.", "One face."], timeout=PATIENCE)
+    expect(states).to_have_text(["5 faces.", "One face."], timeout=PATIENCE)
 
 
 def test_the_language_is_the_visitor_s_here_too(page: Page) -> None:
