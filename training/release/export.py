@@ -112,6 +112,10 @@ def export(
     Both variants are checked on val chips; raises `ExportError` where they differ too much.
     """
     net, recipe = model.trained(weights)
+    if mirrored and recipe.model.folded:
+        raise ExportError(
+            f"{weights} answers a mirror image alike already: export it without the mirror."
+        )
     provenance = read_provenance(weights, recorded).model_copy(update={"mirrored": mirrored})
     served = _Uint8Net(net, mirrored).eval()
     size = recipe.model.image_size

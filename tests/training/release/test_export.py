@@ -80,7 +80,8 @@ def test_a_mirrored_export_answers_the_same_for_a_chip_and_its_mirror_image(
 def test_a_folded_network_is_exported_for_any_chip_and_its_mirror_image(
     chips: Path, tmp_path: Path
 ) -> None:
-    export(untrained(tmp_path, folded=True), chips, tmp_path / "folded")
+    weights = untrained(tmp_path, folded=True, join_block=2)
+    export(weights, chips, tmp_path / "folded")
     faces = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     flipped = np.ascontiguousarray(faces[:, :, ::-1])
     int8 = Estimator(graphs(tmp_path / "folded")[0])
@@ -88,6 +89,16 @@ def test_a_folded_network_is_exported_for_any_chip_and_its_mirror_image(
     np.testing.assert_allclose(one.age_probabilities, other.age_probabilities, atol=1e-5)
     np.testing.assert_allclose(one.female_probability, other.female_probability, atol=1e-5)
     assert np.ptp(one.age_probabilities, axis=0).max() > 1e-5
+    trained, read = weights_of(weights), weights_of(tmp_path / "folded" / "age_gender.onnx")
+    shapes = {name: weight.shape for name, weight in trained.items()}
+    assert {name: weight.shape for name, weight in read.items()}.items() <= shapes.items()
+
+
+def test_a_folded_network_has_no_need_of_a_mirrored_export(chips: Path, tmp_path: Path) -> None:
+    weights = untrained(tmp_path, folded=True)
+    with pytest.raises(ExportError, match="answers a mirror image alike"):
+        export(weights, chips, tmp_path / "out", mirrored=True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_the_run_recorded_is_the_bundle_s_provenance(exported: Path) -> None:
