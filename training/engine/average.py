@@ -2,19 +2,21 @@
 
     python -m training average runs/A/model.pt runs/B/model.pt --out runs/mean/model.pt
 
-An exported estimator (.onnx) may be one of them: the start that both went on from, which holds what
-they forget (Wortsman et al. 2022, 'Robust fine-tuning of zero-shot models').
+The start that all went on from may be one of them, an exported estimator (.onnx) or a run: it holds
+what they forget (Wortsman et al. 2022, 'Robust fine-tuning of zero-shot models').
 """
 
 from pathlib import Path
 
 import torch
 from pydantic import TypeAdapter, ValidationError
+from torch import Tensor
 
 from apparent.atomic import atomic_write
 from training import provenance
+from training.networks import model
 from training.networks.pretrained import weights_of
-from training.recipe import Recipe, RunName
+from training.recipe import Model, Recipe, RunName
 
 
 def average(weights: list[Path], out: Path) -> None:
@@ -28,20 +30,26 @@ def average(weights: list[Path], out: Path) -> None:
         raise ValueError(f"{out.parent} has a record of its own: give the mean another folder.")
     if weights[0].suffix == ".onnx":
         raise ValueError(f"Name a run before {weights[0]}: its recipe goes with the mean.")
-    states = [weights_of(path) for path in weights]
+    first = torch.load(weights[0], map_location="cpu", weights_only=True)
+    recipe = Recipe.model_validate_json(first["recipe"])
+    states = [_weights_for(recipe.model, path) for path in weights]
     for path, state in zip(weights, states, strict=True):
         if {n: w.shape for n, w in state.items()} != {n: w.shape for n, w in states[0].items()}:
             raise ValueError(f"{path} holds another network than {weights[0]}.")
     mean = {name: torch.stack([s[name] for s in states]).mean(dim=0) for name in states[0]}
-    first = torch.load(weights[0], map_location="cpu", weights_only=True)
     members = ", ".join(path.parent.name if path.suffix == ".pt" else path.name for path in weights)
-    recipe = Recipe.model_validate_json(first["recipe"]).model_copy(
-        update={"name": name, "description": f"The mean of {members}."}
-    )
+    recipe = recipe.model_copy(update={"name": name, "description": f"The mean of {members}."})
     out.parent.mkdir(parents=True, exist_ok=True)
     provenance.record_average(out.parent, recipe, weights)  # first: it may refuse
     with atomic_write(out) as partial:
         torch.save({"model": mean, "recipe": recipe.model_dump_json()}, partial)
+
+
+def _weights_for(network: Model, path: Path) -> dict[str, Tensor]:
+    """As they are, but for a folded network: then what a run that starts from them begins with."""
+    if not network.folded:
+        return weights_of(path)
+    return model.build(network.model_copy(update={"start": str(path)})).state_dict()
 
 
 def _name_of(folder: Path) -> str:

@@ -84,6 +84,22 @@ def test_an_exported_file_may_be_a_member_but_not_the_first(
     assert "Name a run before" in capsys.readouterr().err
 
 
+def test_a_folded_run_and_what_it_started_from_have_a_mean(
+    runs: Path, sets: Path, tmp_path: Path
+) -> None:
+    start = runs / "tiny" / "model.pt"
+    path = recipe(tmp_path, "folded", epochs=1, start=start)
+    path.write_text(path.read_text().replace("image_size = 32", "image_size = 32\nfolded = true"))
+    assert main(["finetune", str(path), "--data", str(sets), "--runs", str(tmp_path)]) == 0
+    folded, out = tmp_path / "folded" / "model.pt", tmp_path / "mean" / "model.pt"
+    assert main(["average", str(folded), str(start), "--out", str(out)]) == 0
+    name = "backbone.pos_embed"
+    one, other, mean = (weights_of(weights)[name] for weights in (folded, start, out))
+    assert one.shape != other.shape
+    torch.testing.assert_close(mean[:, 0], (one[:, 0] + other[:, 0]) / 2)  # of the class token
+    torch.testing.assert_close(mean[:, 2], (one[:, 2] + other[:, 3]) / 2)  # below, to the left
+
+
 def test_models_of_other_shapes_have_no_mean(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
