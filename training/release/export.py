@@ -40,7 +40,7 @@ from apparent.model.writer import describe, write_card, write_manifest
 from training.data.augment import channels_first, to_float
 from training.data.labels import read_labels
 from training.networks import model
-from training.release import licences, outliers
+from training.release import licences, outliers, rounding
 from training.release.quantize import quantize
 
 INT8, FP32 = "age_gender.onnx", "age_gender.fp32.onnx"
@@ -57,6 +57,8 @@ CHECKED = 256
 """Val chips, at most, on which the variants are compared."""
 PROBED = 32
 """Of them, those on which the ranges of activations are found."""
+ROUNDED = 300
+"""Train chips, at most, for which weights are rounded."""
 MAX_AGE_DIFFERENCE = 0.1
 """Years of mean absolute difference between torch and the fp32 graph above which export fails."""
 MAX_INT8_DIFFERENCE = 0.5
@@ -119,7 +121,7 @@ def export(
     provenance = read_provenance(weights, recorded).model_copy(update={"mirrored": mirrored})
     served = _Uint8Net(net, mirrored).eval()
     size = recipe.model.image_size
-    val_chips = _val_chips(chips, size)
+    val_chips = _chips(chips, size, "val", CHECKED)
 
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -127,27 +129,20 @@ def export(
     fp32, int8 = partial / FP32, partial / INT8
     pixels = channels_first(val_chips[:PROBED])
     outliers.smooth(net, pixels)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns of torch's own deprecated calls
-        torch.onnx.export(
-            served,
-            (val_chips[:2],),
-            fp32,
-            input_names=["chips"],
-            output_names=["age_logits", "female_logits"],
-            dynamic_shapes={"chips": {0: torch.export.Dim("n", min=1)}},
-            external_data=False,
-            verbose=False,
-            opset_version=OPSET,
-        )
-    quantize(fp32, int8, outliers.spiky(net, pixels))
-    for path in (fp32, int8):
-        end_in_probabilities(path)
-
+    floats = outliers.spiky(net, pixels)
     with torch.no_grad():
         batches = [served(batch) for batch in val_chips.split(64)]
     age_logits, female_logits = (torch.cat(parts) for parts in zip(*batches, strict=True))
     expected = Estimates(age_logits.softmax(dim=1).numpy(), female_logits.sigmoid().numpy())
+    _to_onnx(served, val_chips[:2], fp32)
+    rounding.round_weights(net, channels_first(_chips(chips, size, "train", ROUNDED)), floats)
+    rounded = partial / "rounded.onnx"
+    _to_onnx(served, val_chips[:2], rounded)
+    quantize(rounded, int8, floats)
+    rounded.unlink()
+    for path in (fp32, int8):
+        end_in_probabilities(path)
+
     checks = {
         "fp32": _compare(fp32, val_chips.numpy(), expected, MAX_AGE_DIFFERENCE),
         "int8": _compare(int8, val_chips.numpy(), expected, MAX_INT8_DIFFERENCE),
@@ -207,10 +202,26 @@ def read_provenance(weights: Path, recorded: bool) -> Provenance:
         raise ExportError(f"{path} is not the record of a run: {error}.") from error
 
 
-def _val_chips(folder: Path, size: int) -> Tensor:
-    """Some chips of the val split, as served: uint8 `[n, size, size, 3]`."""
-    rows = read_labels(folder / "labels.csv").rows(("val",))
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, CHECKED).round().astype(int))]
+def _to_onnx(net: nn.Module, chips: Tensor, out: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of torch's own deprecated calls
+        torch.onnx.export(
+            net,
+            (chips,),
+            out,
+            input_names=["chips"],
+            output_names=["age_logits", "female_logits"],
+            dynamic_shapes={"chips": {0: torch.export.Dim("n", min=1)}},
+            external_data=False,
+            verbose=False,
+            opset_version=OPSET,
+        )
+
+
+def _chips(folder: Path, size: int, split: str, count: int) -> Tensor:
+    """Some chips of a split, as served: uint8 `[n, size, size, 3]`."""
+    rows = read_labels(folder / "labels.csv").rows((split,))
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, count).round().astype(int))]
     chips = np.load(folder / "chips.npy", mmap_mode="r")[rows]
     pixels = to_float(torch.from_numpy(chips), size).permute(0, 2, 3, 1) * 255
     return pixels.round().to(torch.uint8)

@@ -29,7 +29,7 @@ def smooth(net: AgeGenderNet, pixels: Tensor) -> None:
     def look(layer: nn.Module, values: Tensor) -> None:
         largest[layer] = values.abs().flatten(0, -2).amax(dim=0)
 
-    _show_inputs(net, pixels, look)
+    show_inputs(net, pixels, look)
     with torch.no_grad():
         for block in net.backbone.blocks:
             layer, norm = block.mlp.fc1, block.norm2
@@ -53,12 +53,12 @@ def spiky(net: AgeGenderNet, pixels: Tensor, ratio: float = RATIO) -> list[int]:
         each = values.flatten(1)
         ratios.append(float((each.abs().amax(dim=1) / each.square().mean(dim=1).sqrt()).mean()))
 
-    _show_inputs(net, pixels, look)
+    show_inputs(net, pixels, look)
     return [place for place, found in enumerate(ratios) if found > ratio]
 
 
 @torch.no_grad()
-def _show_inputs(net: nn.Module, pixels: Tensor, look: Callable[[nn.Module, Tensor], None]) -> None:
+def show_inputs(net: nn.Module, pixels: Tensor, look: Callable[[nn.Module, Tensor], None]) -> None:
     """Runs the network once, and shows each linear layer and its input in the order they run."""
 
     def hook(layer: nn.Module, inputs: Any) -> None:

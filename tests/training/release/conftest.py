@@ -106,8 +106,8 @@ def chips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Prepared chips, of noise."""
     folder = tmp_path_factory.mktemp("chips")
     rng = np.random.default_rng(1)
-    np.save(folder / "chips.npy", rng.integers(0, 256, (6, 64, 64, 3), dtype=np.uint8))
-    rows = [f"{i}.jpg,30,male,val" for i in range(6)]
+    np.save(folder / "chips.npy", rng.integers(0, 256, (9, 64, 64, 3), dtype=np.uint8))
+    rows = [f"{i}.jpg,30,male,{'val' if i < 6 else 'train'}" for i in range(9)]
     (folder / "labels.csv").write_text("\n".join(["file,age,gender,split", *rows]) + "\n")
     return folder
 
