@@ -47,9 +47,11 @@ def average(weights: list[Path], out: Path) -> None:
 
 def _weights_for(network: Model, path: Path) -> dict[str, Tensor]:
     """As they are, but for a folded network: then what a run that starts from them begins with."""
+    weights = weights_of(path)
     if not network.folded:
-        return weights_of(path)
-    return model.build(network.model_copy(update={"start": str(path)})).state_dict()
+        return weights
+    begun = model.build(network.model_copy(update={"start": str(path)})).state_dict()
+    return {name: begun[name] for name in begun if name in weights}  # a head it lacks is chance
 
 
 def _name_of(folder: Path) -> str:

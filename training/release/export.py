@@ -111,7 +111,8 @@ def export(
     `mirrored` folds the mean over a chip and its mirror image into the graph, at twice the time.
     `recorded` wants the run's own record, run.json beside the weights: where its data comes from.
 
-    Both variants are checked on val chips; raises `ExportError` where they differ too much.
+    The int8 variant's weights are rounded for the set's train chips (`rounding`). Both variants are
+    checked on val chips; raises `ExportError` where they differ too much.
     """
     net, recipe = model.trained(weights)
     if mirrored and recipe.model.folded:

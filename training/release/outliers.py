@@ -58,10 +58,10 @@ def spiky(net: AgeGenderNet, pixels: Tensor, ratio: float = RATIO) -> list[int]:
 
 
 @torch.no_grad()
-def show_inputs(net: nn.Module, pixels: Tensor, look: Callable[[nn.Module, Tensor], None]) -> None:
+def show_inputs(net: nn.Module, pixels: Tensor, look: Callable[[nn.Linear, Tensor], None]) -> None:
     """Runs the network once, and shows each linear layer and its input in the order they run."""
 
-    def hook(layer: nn.Module, inputs: Any) -> None:
+    def hook(layer: nn.Linear, inputs: Any) -> None:
         look(layer, inputs[0])
 
     linear = [layer for layer in net.modules() if isinstance(layer, nn.Linear)]

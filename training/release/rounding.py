@@ -26,16 +26,16 @@ def round_weights(net: nn.Module, pixels: Tensor, floats: Collection[int] = ()) 
 
     `pixels` are float chips `[n, 3, S, S]`, 0 to 1, unlike those that the result is measured on.
     """
-    moments: dict[nn.Module, Tensor] = {}
+    moments: dict[nn.Linear, Tensor] = {}
 
-    def look(layer: nn.Module, values: Tensor) -> None:
+    def look(layer: nn.Linear, values: Tensor) -> None:
         rows = values.flatten(0, -2).double()
         moments[layer] = moments.get(layer, torch.tensor(0.0)) + rows.T @ rows
 
     for batch in pixels.split(_BATCH):
         show_inputs(net, batch, look)
     for place, (layer, moment) in enumerate(moments.items()):  # in the order in which they run
-        if place not in floats and isinstance(layer, nn.Linear):
+        if place not in floats:
             layer.weight.copy_(_rounded(layer.weight.double(), moment))
 
 

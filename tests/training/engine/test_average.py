@@ -85,7 +85,7 @@ def test_an_exported_file_may_be_a_member_but_not_the_first(
 
 
 def test_a_folded_run_and_what_it_started_from_have_a_mean(
-    runs: Path, sets: Path, tmp_path: Path
+    runs: Path, sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start = runs / "tiny" / "model.pt"
     path = recipe(tmp_path, "folded", epochs=1, start=start)
@@ -98,6 +98,12 @@ def test_a_folded_run_and_what_it_started_from_have_a_mean(
     assert one.shape != other.shape
     torch.testing.assert_close(mean[:, 0], (one[:, 0] + other[:, 0]) / 2)  # of the class token
     torch.testing.assert_close(mean[:, 2], (one[:, 2] + other[:, 3]) / 2)  # below, to the left
+
+    backbone = {n: w for n, w in weights_of(start).items() if n.startswith("backbone.")}
+    torch.save({"model": backbone}, tmp_path / "headless.pt")
+    members = [str(folded), str(tmp_path / "headless.pt")]
+    assert main(["average", *members, "--out", str(tmp_path / "other" / "model.pt")]) == 1
+    assert "another network" in capsys.readouterr().err
 
 
 def test_models_of_other_shapes_have_no_mean(
