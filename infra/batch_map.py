@@ -52,7 +52,11 @@ def definition(
                 max_items_per_batch=settings.batch_size,
                 max_input_bytes_per_batch=200_000,  # keys may be long; a state has 256 KiB
                 # The CDK makes no paths of what is in here.
-                batch_input={"bucket": source.bucket_name, "output.$": "$.output"},
+                batch_input={
+                    "bucket": source.bucket_name,
+                    "output.$": "$.output",
+                    "run.$": "$.results",
+                },
             ),
             tolerated_failure_percentage=settings.batch_tolerated_percentage,
             result_writer_v2=sfn.ResultWriterV2(

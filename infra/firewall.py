@@ -50,7 +50,9 @@ class Firewall(Construct):
                 positional_constraint="STARTS_WITH",
                 search_string="/api/",
                 text_transformations=[
-                    waf.CfnWebACL.TextTransformationProperty(priority=0, type="NONE")
+                    # As CloudFront and API Gateway read a path: /%61pi/ and //api/ are /api/.
+                    waf.CfnWebACL.TextTransformationProperty(priority=0, type="URL_DECODE"),
+                    waf.CfnWebACL.TextTransformationProperty(priority=1, type="NORMALIZE_PATH"),
                 ],
             )
         )

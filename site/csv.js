@@ -22,6 +22,6 @@ export function csv(photos) {
 /** @param {string | number} value */
 function cell(value) {
   if (typeof value === "number") return value;
-  const safe = value.replace(/^[=+\-@\t\r]/, "'$&"); // else a spreadsheet would run it
+  const safe = value.replace(/(^|;)(?=[=+\-@\t\r])/g, "$1'"); // else a spreadsheet would run it
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

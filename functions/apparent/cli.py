@@ -184,9 +184,10 @@ class _Work:
         missing = self._go_on(photos)
         progress, self._say = _progress(missing, self._say, bar=not file.isatty())
         with sink(kind, file, missing) as out:
+            if self._earlier:
+                file.write(self._earlier.body)
+                file.flush()  # where that fails, what it was read from stays
             try:
-                if self._earlier:
-                    file.write(self._earlier.body)
                 for name in progress:
                     faces = self._answer(name)
                     if faces is not None:
@@ -222,6 +223,9 @@ class _Work:
             faces = self._pipeline(_read(name))
         except (PhotoError, OSError, MemoryError) as error:
             self.skip(name, _reason(error))
+            return None
+        except Exception as error:  # whose photo must not cost those answered before it
+            self.skip(name, f"{type(error).__name__}: {error}")
             return None
         if faces.faces_found > len(faces):
             told = f"{faces.faces_found} faces; the {len(faces)} largest are listed"

@@ -7,6 +7,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime as ort
 
+from apparent.cpus import usable_cpus
 from apparent.errors import ModelError
 
 
@@ -24,12 +25,3 @@ def load(model: bytes, threads: int = 0) -> ort.InferenceSession:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's have no base of their own
         raise ModelError(f"The model cannot be opened: {str(error).rstrip('.')}.") from error
-
-
-def usable_cpus() -> int:
-    """How many CPUs this process may use: fewer than the machine has in many containers."""
-    if hasattr(os, "process_cpu_count"):  # Python 3.13
-        return os.process_cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -1,7 +1,7 @@
 """One batch of keys -> one part of answers and one of failures on S3, within the time there is.
 
-Both are named by the batch's keys and round, and the part is written last: a batch that is tried
-again, because its function was stopped or its answer lost, answers no key twice.
+Both are named by the run, the round and the batch's keys, and the part is written last: a batch
+that is tried again, because its function was stopped or its answer lost, answers no key twice.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -48,6 +49,8 @@ class Input(BaseModel):
     """Where `parts/` and `failures/` go."""
     format: Literal["jsonl", "parquet"] = "jsonl"
     """Of parts; Parquet needs pyarrow in the image."""
+    run: str = ""
+    """What tells runs apart: another one tries again what has failed."""
 
 
 class Counts(BaseModel):
@@ -82,7 +85,8 @@ def process(
     started = time.monotonic()
     there = batch.BatchInput
     keys = [item.Key for item in batch.Items if not item.Key.endswith("/")]
-    name = hashlib.sha256("\0".join([str(batch.round), *keys]).encode()).hexdigest()[:32]
+    named_by = "\0".join([there.run, str(batch.round), *keys])
+    name = hashlib.sha256(named_by.encode()).hexdigest()[:32]
     part = f"{there.output}/parts/{name}.{there.format}"
     failures = f"{there.output}/failures/{name}.jsonl"
     told = _stored(part, failures, there.format)
@@ -111,32 +115,38 @@ def _answers(
     """In the order of the keys; those that are left out want another round."""
     last, slowest = batch.round >= LAST_ROUND, 0.0
     names = [_uri(batch.BatchInput, key) for key in keys]
-    for index, (name, read) in enumerate(_read_ahead(names)):
-        if seconds_left() < _RESERVE_S + 2 * slowest:
+    for index, (name, future) in enumerate(_read_ahead(names)):
+        left = seconds_left()
+        if left < _RESERVE_S + 2 * slowest:
             for late in names[index:] if last else ():
                 yield failure(late, "timeout", "There was no time left for it.")
             return
         started = time.monotonic()
         try:
-            yield answer(name, lambda _, read=read: read(), pipeline)  # type: ignore[misc]
+            yield answer(name, partial(_read_in_time, future, left - _RESERVE_S), pipeline)
         except Unavailable as error:
             if last:
                 yield failure(name, "unavailable", str(error))
         slowest = max(slowest, time.monotonic() - started)
 
 
-def _read_ahead(names: Iterable[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Names with what waits for their bytes, which come while another photo is answered."""
+def _read_in_time(future: "Future[bytes]", seconds: float, _: str) -> bytes:
+    try:
+        return future.result(seconds)
+    except TimeoutError as error:
+        raise Unavailable("S3 took longer than there was time for it.") from error
+
+
+def _read_ahead(names: Iterable[str]) -> Iterator[tuple[str, "Future[bytes]"]]:
+    """Names with their bytes to be, which come while another photo is answered."""
     waiting: deque[tuple[str, Future[bytes]]] = deque()
     executor = ThreadPoolExecutor(_AHEAD)
     try:
         for name in names:
             waiting.append((name, executor.submit(s3.read, name, MAX_BYTES)))
             if len(waiting) >= _AHEAD:
-                first, future = waiting.popleft()
-                yield first, future.result
-        for first, future in waiting:
-            yield first, future.result
+                yield waiting.popleft()
+        yield from waiting
     finally:  # who asks for no more has no time to wait, either
         executor.shutdown(wait=False, cancel_futures=True)
 

@@ -1,7 +1,6 @@
 """The HTTP API: routes and error mapping only."""
 
 import asyncio
-import os
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -12,6 +11,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from apparent.cpus import usable_cpus
 from apparent.errors import ModelError
 from apparent.pipeline import Pipeline
 from predict import docs, problems, schemas
@@ -54,7 +54,7 @@ def create_app(settings: Settings, loader: Loader | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.loader = loader
-    cores = os.cpu_count() or 1
+    cores = usable_cpus()
     app.state.workers = anyio.CapacityLimiter(cores)
     app.state.admission = anyio.Semaphore(cores + MAX_WAITING)
     app.state.memory = Memory(max(MEMORY, 4 * settings.max_bytes))

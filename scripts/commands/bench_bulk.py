@@ -20,7 +20,7 @@ from apparent import Pipeline
 from apparent.arguments import positive
 from apparent.bulk.run import Bulk
 from apparent.bulk.sources import find_names
-from apparent.sessions import usable_cpus
+from apparent.cpus import usable_cpus
 from scripts.commands.arguments import new_file
 from scripts.commands.bench import jpeg
 from scripts.commands.fuzz import memory

@@ -26,6 +26,8 @@ from scripts.commands.arguments import seconds
 
 MANIFEST: Final = "manifest.json"
 ANSWERS: Final = ("parts/", "failures/")
+PASSING: Final = ("timeout", "unavailable", "unreadable")
+"""Kinds of failures that are none of the photo's: the next run tries again."""
 WRITTEN: Final = (*ANSWERS, "lists/", "map/", MANIFEST)
 """What a run makes below its output."""
 
@@ -157,7 +159,7 @@ class Output:
         self.parts = S3Parts(uri)
         self.summary = Summary()
         self.done: set[int] = set()
-        """Hashes of the files that have an answer or a failure: eight bytes each."""
+        """Hashes of the files that have an answer or a failure that stays: eight bytes each."""
         self.names = sorted(self.parts.names())
         self.answered = any(name.startswith(ANSWERS) for name in self.names)
         """Whether a run has answered any photo."""
@@ -168,12 +170,24 @@ class Output:
         return max((int(run[1]) for run in found if run), default=0)
 
     def count(self) -> None:
-        """Reads all parts and failures, one at a time."""
+        """Reads all parts and failures, one at a time; of a photo that failed more than once, or
+        was answered later, the last word counts.
+        """
+        failed: dict[int, str] = {}
         for name in self.names:
             if name.startswith(ANSWERS):
                 rows = list(decode(self.parts.read(name), name.rpartition(".")[2]))
-                self.summary.add(rows)
-                self.done.update(_hash(row["file"]) for row in rows)
+                if name.startswith("failures/"):
+                    for row in rows:
+                        photo = _hash(row["file"])
+                        if photo not in failed or failed[photo] in PASSING:
+                            failed[photo] = row["error"]
+                else:
+                    self.summary.add(rows)
+                    self.done.update(_hash(row["file"]) for row in rows)
+        failed = {photo: kind for photo, kind in failed.items() if photo not in self.done}
+        self.summary.add({"error": kind} for kind in failed.values())
+        self.done.update(photo for photo, kind in failed.items() if kind not in PASSING)
 
     def manifest(self, source: str, missing: int) -> bytes:
         """Where everything is."""
@@ -222,7 +236,7 @@ def _overlap(source: str, where: str) -> bool:
 
 
 def bulk(source: str, target: str, stack: str, interval: float) -> int:
-    """0 where every photo has an answer or a failure, 1 where some are missing."""
+    """0 where every photo has an answer or a failure of its own, 1 where some are missing."""
     where = target.rstrip("/")
     _check_apart(source, where)
     machine = Machine(stack)

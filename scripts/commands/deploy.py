@@ -89,7 +89,7 @@ def smoke(url: str, expected: str) -> str:
     Raises `DeployError` where the model is not of the version expected, or the answer no face.
     """
     health = _answer(f"{url}/api/v1/health", "status")
-    version = _answer(f"{url}/api/v1/model", "version")
+    version = _answer(f"{url}/api/v1/model/", "version")  # CloudFront keeps it without the slash
     if health != "ok" or version != expected:
         raise DeployError(f"{url} answers model {version}, health {health}; {expected} was sent.")
     photo = urllib.request.Request(  # noqa: S310 -- our own URL

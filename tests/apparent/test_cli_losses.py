@@ -170,6 +170,25 @@ def test_a_full_disk_keeps_whole_rows(photos: Path, kind: str, size: int) -> Non
     assert [Path(row["file"]).name for row in rows] == ["a.jpg"]
 
 
+def test_a_disk_too_full_to_go_on_leaves_what_there_is(photos: Path) -> None:
+    out = photos.parent / "out.jsonl"
+    first = subprocess.run([APPARENT, "predict", photos, "--output", out], check=False)
+    assert first.returncode == 0
+    before = out.read_bytes()
+    shutil.copy(photos / "a.jpg", photos / "d.jpg")
+    result = subprocess.run(
+        [APPARENT, "predict", photos, "--output", out, "--resume"],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=limited(len(before) // 2),
+    )
+    assert result.returncode == 2
+    assert "cannot be written: File too large" in result.stderr
+    assert out.read_bytes() == before
+    assert [path.name for path in out.parent.glob("out*")] == ["out.jsonl"]
+
+
 def test_a_full_disk_behind_standard_output_is_told(photos: Path) -> None:
     with (photos.parent / "out").open("w") as file:
         result = subprocess.run(

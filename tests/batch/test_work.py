@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 import httpx2
@@ -203,6 +203,34 @@ class Throttle:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+def test_another_run_tries_again_what_has_failed(bucket: Any, pipeline: Pipeline) -> None:
+    first = process(batch(), pipeline, plenty)
+    bucket.put_object(Bucket="bucket", Key="in/gone.jpg", Body=photos()["hopper.jpg"])
+    again = process(batch(), pipeline, plenty)
+    assert again.counts.failed == first.counts.failed  # of the same run
+    there = batch().BatchInput.model_copy(update={"run": "out/map/2"})
+    other = process(batch().model_copy(update={"BatchInput": there}), pipeline, plenty)
+    assert other.counts.failed == {"undecodable": 1}
+
+
+def test_a_read_that_takes_too_long_costs_no_other_answer(
+    bucket: Any, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, read = Event(), objects.read
+
+    def reading(uri: str, *limit: int) -> bytes:
+        if uri.endswith("/collins.jpg"):
+            ended.wait()  # as where S3 sends nothing
+        return read(uri, *limit)
+
+    monkeypatch.setattr(objects, "read", reading)
+    left = iter([60.0, 5.0, 1.0])  # enough for the first, just not for the second
+    first = process(batch(), pipeline, lambda: next(left))
+    ended.set()
+    assert first.counts.failed == {"undecodable": 1}
+    assert first.Items[0].Key == "in/collins.jpg"
 
 
 @pytest.mark.parametrize(("refusals", "outcome"), [(3, "answered"), (7, "later"), (999, "failed")])

@@ -63,7 +63,7 @@ def test_it_lists_the_prefix_or_reads_the_list_that_it_is_given(machine: dict[st
 
 
 def test_batches_are_the_events_that_the_function_takes(machine: dict[str, Any]) -> None:
-    given = {"output": "s3://photos-out/apparent/run", "prefix": "2026/"}
+    given = {"output": "s3://photos-out/apparent/run", "prefix": "2026/", "results": "run/map/1"}
     listed = {"Key": "2026/a.jpg", "Size": 9, "ETag": '"0"', "LastModified": 0.0}
     for found in maps(machine).values():
         assert found["ItemBatcher"]["MaxItemsPerBatch"] == 50

@@ -72,6 +72,15 @@ def test_one_address_is_limited_by_default(plain: Template, rich: Template) -> N
         assert "Fn::GetAtt" in distribution(stack)["WebACLId"]
 
 
+def test_the_api_s_limit_counts_any_spelling_of_its_path(plain: Template) -> None:
+    """CloudFront and API Gateway read /%61pi/ and //api/ as /api/."""
+    rule, _ = only(plain, "AWS::WAFv2::WebACL")["Rules"]
+    within = rule["Statement"]["RateBasedStatement"]["ScopeDownStatement"]["ByteMatchStatement"]
+    assert within["SearchString"] == "/api/"
+    kinds = sorted((it["Priority"], it["Type"]) for it in within["TextTransformations"])
+    assert [kind for _, kind in kinds] == ["URL_DECODE", "NORMALIZE_PATH"]
+
+
 def test_no_firewall_where_none_is_or_none_is_wanted(elsewhere: Template) -> None:
     for stack in (elsewhere, template(waf_requests="0")):
         stack.resource_count_is("AWS::WAFv2::WebACL", 0)

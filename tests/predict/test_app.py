@@ -1,5 +1,4 @@
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -9,6 +8,7 @@ from typing import Any, cast
 import pytest
 from fastapi.testclient import TestClient
 
+from apparent.cpus import usable_cpus
 from apparent.errors import UndecodablePhoto
 from apparent.model import CARD, EMBEDDED
 from apparent.pipeline import Pipeline
@@ -73,7 +73,7 @@ def test_more_photos_than_may_wait_are_throttled_until_some_are_done(collins: by
     app = create_app(Settings())
     with TestClient(app) as client:
         assert client.portal is not None
-        for _ in range(MAX_WAITING + (os.cpu_count() or 1)):
+        for _ in range(MAX_WAITING + usable_cpus()):
             client.portal.call(app.state.admission.acquire_nowait)
         response = post(client, collins)
         problem(response, 429)

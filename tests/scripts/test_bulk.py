@@ -121,7 +121,8 @@ class StandIn:
             if self.lost:
                 self.lost -= 1
             else:
-                self._batch({"bucket": "bucket", "output": run["output"]}, items)
+                shared = {"bucket": "bucket", "output": run["output"], "run": run["results"]}
+                self._batch(shared, items)
         return {"itemCounts": run["counts"], "startDate": run["told"]["startDate"]}
 
     def _batch(self, shared: dict[str, str], items: list[dict[str, str]]) -> None:
@@ -232,6 +233,33 @@ def test_a_bucket_is_done_and_done_again_only_where_something_is_missing(
     third = bulk(*call)
     assert third.returncode == 0
     assert len(machine.runs) == 2
+
+
+def test_what_s3_refused_is_tried_again_and_counted_once(s3: Any, machine: StandIn) -> None:
+    call = ("s3://bucket/in/", "s3://bucket/out/run/")
+    made = photos()
+    s3.put_object(Bucket="bucket", Key="in/a.jpg", Body=made["hopper.jpg"])
+    s3.put_object(Bucket="bucket", Key="in/b.png", Body=made["no_face.png"])
+    assert bulk(*call).returncode == 0
+    refused = {"file": "s3://bucket/in/c.jpg", "error": {"kind": "unreadable", "detail": "S3"}}
+    for number in range(2):  # as two runs leave it that may not read a photo
+        name = f"out/run/failures/{number}.jsonl"
+        s3.put_object(Bucket="bucket", Key=name, Body=json.dumps(refused).encode())
+    s3.put_object(Bucket="bucket", Key="in/c.jpg", Body=made["collins.jpg"])
+    before = manifest(s3)
+
+    machine.lost = 1  # a third try that ends without an answer
+    third = bulk(*call)
+    assert third.returncode == 1, third.stderr
+    assert "1 photos are missing" in third.stderr
+    told = manifest(s3)
+    assert (told["missing"], told["photos"], told["failures"]) == (1, 3, {"unreadable": 1})
+
+    fourth = bulk(*call)
+    assert fourth.returncode == 0, fourth.stderr
+    told = manifest(s3)
+    assert (told["missing"], told["photos"], told["failures"]) == (0, 3, {})
+    assert told["faces"] == before["faces"] + 1
 
 
 def test_a_run_that_was_left_is_returned_to(s3: Any, machine: StandIn) -> None:

@@ -50,5 +50,11 @@ def test_arguments_and_folder_are_the_caller_s(tmp_path: Path) -> None:
     assert lines == [str(tmp_path.resolve()), "['--', 'a b', '']"]
 
 
+def test_modules_of_the_caller_s_folder_are_not_run(tmp_path: Path) -> None:
+    (tmp_path / "apparent.py").write_text("raise SystemExit('ran')")
+    command = [str(ROOT / "scripts/in-venv"), "local", "--", "python", "-m"]
+    assert output([*command, "apparent.cli", "--version"], tmp_path).startswith("apparent ")
+
+
 def test_pytest_s_options_reach_it_through_the_container_s_command() -> None:
     assert output(["scripts/container", "test", "--version"]).startswith("pytest ")

@@ -195,23 +195,23 @@ def saved(page: Page, button: str) -> tuple[str, bytes]:
 
 @on_server
 def test_an_answer_can_be_kept_as_json_csv_and_picture(page: Page, tmp_path: Path) -> None:
-    path = tmp_path / "=cmd,1.png"
+    path = tmp_path / "=cmd,1;=2.png"
     Image.new("RGB", (512, 512), "grey").save(path)
     prediction = answer(face(), face(age={"years": 5.0, "low": 4, "high": 7, "coverage": 0.9}))
     answering(page, prediction)
     choose(page, path)
     name, data = saved(page, "JSON")
-    assert name.endswith("cmd,1.json")
-    assert json.loads(data) == [{"file": "=cmd,1.png"} | prediction]
+    assert name.endswith("cmd,1;=2.json")
+    assert json.loads(data) == [{"file": "=cmd,1;=2.png"} | prediction]
     _, data = saved(page, "CSV")
     rows = list(csv.DictReader(io.StringIO(data.decode())))
     assert [(row["face"], row["years"], row["low"], row["x"]) for row in rows] == [
         ("1", "34.2", "27", "200"),
         ("2", "5", "4", "200"),
     ]
-    assert {row["file"] for row in rows} == {"'=cmd,1.png"}  # a spreadsheet must not run it
+    assert {row["file"] for row in rows} == {"'=cmd,1;'=2.png"}  # a spreadsheet must not run it
     name, data = saved(page, "Save picture")
-    assert name.endswith("cmd,1-apparent.png")
+    assert name.endswith("cmd,1;=2-apparent.png")
     picture = Image.open(io.BytesIO(data)).convert("RGB")
     assert picture.size == (1200, 1288)  # the photo, and below it who says so
     scale = 1200 / 512

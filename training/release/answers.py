@@ -21,6 +21,7 @@ from tqdm import tqdm
 from apparent import photo as photos_
 from apparent.ages import AGES
 from apparent.arrays import Pixels
+from apparent.cpus import usable_cpus
 from apparent.errors import PhotoError
 from apparent.estimator import Estimator
 from apparent.model import store
@@ -193,7 +194,7 @@ def asked(
             return None
 
     named = zip(files, photos(source.images, list(files)), strict=True)
-    cores = os.cpu_count() or 1
+    cores = usable_cpus()
     with ThreadPoolExecutor(cores) as pool:
         found = windowed(pool, one, named, 4 * cores)
         yield from tqdm(found, total=len(files), desc=source.name, unit="photo", disable=None)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from apparent.bulk.parts import PART, Parts
 from apparent.errors import ApparentError
-from apparent.model.bundle import Manifest
+from apparent.model.store import Bundle
 
 PLAN: Final = "plan.json"
 
@@ -29,7 +29,7 @@ class Plan(BaseModel):
     shard_size: int
     """Photos of a part."""
     model: str
-    """Version: the first 12 hex digits of the sha256 of the estimator's file."""
+    """The first 12 hex digits of the bundle's sha256, its intervals and threshold included."""
     max_pixels: int
 
     @property
@@ -42,9 +42,7 @@ class Plan(BaseModel):
         return f"{PART}{shard + 1:06}-of-{self.shards:06}.{self.format}"
 
 
-def plan(
-    names: Sequence[str], kind: str, shard_size: int, manifest: Manifest, max_pixels: int
-) -> Plan:
+def plan(names: Sequence[str], kind: str, shard_size: int, bundle: Bundle, max_pixels: int) -> Plan:
     """For these photos and this model."""
     digest = hashlib.sha256()
     for name in names:
@@ -54,7 +52,7 @@ def plan(
         photos=len(names),
         names_sha256=digest.hexdigest(),
         shard_size=shard_size,
-        model=manifest.version,
+        model=bundle.content_hash[:12],
         max_pixels=max_pixels,
     )
 

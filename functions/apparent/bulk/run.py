@@ -16,9 +16,9 @@ from apparent.bulk.sources import shards
 from apparent.bulk.summary import Summary
 from apparent.bulk.tables import FORMATS, decode, join
 from apparent.bulk.workers import Done, Shard, Task, work
+from apparent.cpus import usable_cpus
 from apparent.model import store
 from apparent.photo import MAX_PIXELS
-from apparent.sessions import usable_cpus
 
 SHARD_SIZE = 500
 """Photos of a part: what a kill costs at most, for each worker."""
@@ -65,7 +65,7 @@ class Bulk:
         uri = store.uri_of(model)
         self._where = output if self.file is None else f"{output}.parts"
         self._task = Task(self._where, self._kind, uri, max_pixels)
-        self.plan: Plan = plan(names, self._kind, shard_size, store.load(uri).manifest, max_pixels)
+        self.plan: Plan = plan(names, self._kind, shard_size, store.load(uri), max_pixels)
         self.complete = self.file is not None and self.file.exists()
         """Whether the one file that was asked for is there."""
         if self.complete and not resume:

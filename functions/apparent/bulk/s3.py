@@ -1,6 +1,7 @@
 """Objects of S3 for many photos: listed, read and written, with patience where S3 throttles."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from functools import cache
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ _PATIENCE: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 5},
     max_pool_connections=32,
 )
+_ATTEMPTS: Final = 3
+"""To read an object whose bytes stop coming."""
 _MISSING: Final = ("404", "NoSuchKey", "NoSuchBucket")
 _LATER: Final = ("SlowDown", "RequestTimeout", "ExpiredToken", "RequestExpired", "InvalidToken")
 
@@ -59,15 +62,20 @@ def read(uri: str, max_bytes: int | None = None) -> bytes:
     another `OSError`.
     """
     bucket, key = split(uri)
-    try:
-        answer = client().get_object(Bucket=bucket, Key=key)
-        with answer["Body"] as body:
-            if max_bytes is not None and answer["ContentLength"] > max_bytes:
-                raise TooLarge(answer["ContentLength"], max_bytes)
-            data: bytes = body.read()
-    except (BotoCoreError, ClientError) as error:
-        raise _told(error, uri) from error
-    return data
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            answer = client().get_object(Bucket=bucket, Key=key)
+            with closing(answer["Body"]) as body:  # as a context it hands out the raw stream
+                if max_bytes is not None and answer["ContentLength"] > max_bytes:
+                    raise TooLarge(answer["ContentLength"], max_bytes)
+                data: bytes = body.read()
+                return data
+        except ClientError as error:
+            raise _told(error, uri) from error
+        except BotoCoreError as error:
+            if attempt == _ATTEMPTS:
+                raise _told(error, uri) from error
+    raise AssertionError
 
 
 def write(uri: str, data: bytes) -> None:

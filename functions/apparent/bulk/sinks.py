@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Self
@@ -13,8 +14,9 @@ COLUMNS: Final = ("file", "face", "years", "low", "high", "gender", "probability
                    "width", "height", "detection_score")  # fmt: skip
 """Of CSV and table, the page's export included."""
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a cell for a formula (OWASP, CSV injection)."""
+_FORMULA: Final = re.compile(r"(?:^|(?<=;))(?=[=+\-@\t\r])")
+"""Where a spreadsheet would take a cell for a formula (OWASP, CSV injection): at its start, or
+after what ends a cell in languages that write 1,5."""
 
 
 class Sink(ABC):
@@ -150,4 +152,4 @@ def csv_writer(file: Output, columns: Sequence[str]) -> "csv.DictWriter[str]":
 
 def as_text(cell: str) -> str:
     """The cell as no spreadsheet takes it for a formula."""
-    return "'" + cell if cell.startswith(_FORMULA) else cell
+    return _FORMULA.sub("'", cell)

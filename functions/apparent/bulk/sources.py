@@ -1,6 +1,5 @@
 """Files, folders, zips and S3 prefixes -> the names of the photos to answer, and their bytes."""
 
-import lzma
 import re
 import stat
 import zipfile
@@ -16,6 +15,10 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 """Of one photo; larger files are not read."""
 INSIDE: Final = "!/"
 """Between the path of a zip and the name of a file in it."""
+_PIECE: Final = 1 << 16
+"""Bytes of a zip's member that are unpacked at a time."""
+_BOUNDED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What `zipfile` unpacks piece by piece; of the rest, 200 bytes may fill the memory."""
 _IN_A_ZIP: Final = re.compile(rf"(?is)(?P<archive>.*?\.zip){INSIDE}(?P<member>.*)")
 
 
@@ -100,18 +103,21 @@ def _is_hidden(path: str) -> bool:
 def _read_member(path: str, member: str, max_bytes: int) -> bytes:
     archive = _archive(path)
     try:
-        size = archive.getinfo(member).file_size
-        if size > max_bytes:
-            raise TooLarge(size, max_bytes)
-        return archive.read(member)
+        info = archive.getinfo(member)
+        if info.file_size > max_bytes:
+            raise TooLarge(info.file_size, max_bytes)
+        if info.compress_type not in _BOUNDED:
+            raise OSError("It is packed by bzip2 or LZMA. Pack photos with deflate, or not at all.")
+        with archive.open(member) as file:  # which ends at the size stated
+            return b"".join(iter(lambda: file.read(_PIECE), b""))
     except KeyError as error:
         raise FileNotFoundError(f"There is no {member} in {path}.") from error
     except (
         zipfile.BadZipFile,
         zlib.error,
-        lzma.LZMAError,
         RuntimeError,  # it is encrypted; or, a subclass, compressed in a way that is not known
         EOFError,
+        UnicodeDecodeError,  # of its name, which is written twice
     ) as error:
         raise OSError(f"{member} in {path} cannot be read: {error}.") from error
 

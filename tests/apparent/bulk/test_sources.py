@@ -1,5 +1,6 @@
 import os
 import shutil
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,34 @@ def test_a_zip_in_capitals_is_one_and_a_damaged_one_is_unreadable(
     damaged.write_bytes(whole[:35] + b"\xff" * 10 + whole[45:])  # inside the deflated bytes
     with pytest.raises(OSError, match=r"a.jpg in .*damaged.zip cannot be read"):
         read(f"{damaged}!/a.jpg")
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_that_states_too_small_a_size_fills_no_memory(kind: int, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        archive.writestr("a.jpg", bytes(1 << 26))
+    whole = bytearray(path.read_bytes())
+    stated = whole.index(b"PK\x01\x02") + 24
+    whole[stated : stated + 4] = (1000).to_bytes(4, "little")
+    path.write_bytes(whole)
+    tracemalloc.start()
+    with pytest.raises(OSError, match=r"cannot be read|is packed by"):
+        read(f"{path}!/a.jpg")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1 << 24
+
+
+def test_a_member_whose_two_names_differ_is_unreadable(tmp_path: Path) -> None:
+    path = tmp_path / "names.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("ä.jpg", b"photo")
+    whole = bytearray(path.read_bytes())
+    whole[30] = 0xFF  # of the name before the bytes: that in the directory stays
+    path.write_bytes(whole)
+    with pytest.raises(OSError, match="cannot be read"):
+        read(f"{path}!/ä.jpg")
 
 
 def test_members_named_from_here_are_listed_and_hidden_ones_are_not(tmp_path: Path) -> None:

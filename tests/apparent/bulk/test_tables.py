@@ -1,3 +1,4 @@
+import csv
 import os
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,16 @@ def test_a_name_with_a_carriage_return_is_one_row(answers: list[dict[str, Any]])
     part = encode(named, "csv")
     assert [row["file"] for row in decode(part, "csv")] == [answer["file"] for answer in named]
     assert b"\r\n" not in part
+
+
+def test_no_formula_follows_where_a_semicolon_ends_a_cell() -> None:
+    """As in a spreadsheet of many languages."""
+    told = failure("a;=1+1;.jpg", "missing", "gone;=2+2")
+    lines = encode([told], "csv").decode().splitlines()
+    cells = next(csv.reader([lines[1]], delimiter=";"))
+    assert not any(cell.startswith("=") for cell in cells)
+    (row,) = decode(encode([told], "csv"), "csv")
+    assert (row["file"], row["detail"]) == ("a;'=1+1;.jpg", "gone;'=2+2")
 
 
 def test_no_cell_is_a_formula() -> None:
