@@ -196,8 +196,9 @@ class Site(Construct):
             staged = on_device.FOLDER if folder.samefile(EMBEDDED) else Path(scratch)
             on_device.prepare(staged, folder)
             source = deployment.Source.asset(str(staged))
-            self._upload("ModelIndex", source, anew, include=[INDEX], below=on_device.NAME)
-            self._upload("ModelFiles", source, kept, exclude=[INDEX], below=on_device.NAME)
+            index = self._upload("ModelIndex", source, anew, include=[INDEX], below=on_device.NAME)
+            files = self._upload("ModelFiles", source, kept, exclude=[INDEX], below=on_device.NAME)
+            index.node.add_dependency(files)  # or it would name what is not there yet
 
     def _upload(
         self,
@@ -208,9 +209,9 @@ class Site(Construct):
         include: list[str] | None = None,
         exclude: list[str] | None = None,
         below: str | None = None,
-    ) -> None:
+    ) -> Construct:
         """One kind of files; only the distribution's copies of them are thrown away."""
-        deployment.BucketDeployment(
+        return deployment.BucketDeployment(
             self,
             id,
             sources=[source],

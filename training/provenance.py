@@ -12,7 +12,7 @@ import torch
 
 from apparent.atomic import write_text
 from training.data.dataset import LABELS
-from training.recipe import PretrainRecipe, Recipe
+from training.recipe import PretrainRecipe, Recipe, located
 
 RUN = "run.json"
 
@@ -27,23 +27,43 @@ def record(
     """Writes `out`/run.json: recipe and its hash, commit, data, versions, hardware, time.
 
     `faces` is how many of each set the run may learn from; `seconds` how long it has trained so
-    far. Of a run that other code resumed, all commits are named.
+    far. Of a run that other code resumed, all commits are named. `data` is also what the weights
+    learnt from that it starts from. Raises `ValueError` where the run began from other weights, or
+    from other labels.
     """
-    start, path = Path(recipe.model.start), out / RUN
-    before = json.loads(path.read_text()) if path.exists() else {"commit": ""}
+    start, path = located(recipe.model.start, out.parent), out / RUN
+    before: dict[str, Any] = {"commit": "", "data": {}}
+    if path.exists():
+        before |= json.loads(path.read_text())
+    own = {
+        name: {"labels_sha256": _sha256(data / name / LABELS), "faces": count}
+        for name, count in faces.items()
+    }
+    require_start(out, recipe)
+    if any(before["data"].get(name, source) != source for name, source in own.items()):
+        raise ValueError(f"{out} learns from other labels than at first. Move it away to go on.")
     content: dict[str, Any] = {
         **_recipe(recipe),
         "start_sha256": _sha256(start) if start.is_file() else before.get("start_sha256"),
         "commit": _joined([before["commit"], _commit()]),
-        "data": {
-            name: {"labels_sha256": _sha256(data / name / LABELS), "faces": count}
-            for name, count in faces.items()
-        },
+        "data": _learnt_before(start) | own,
         "versions": _versions(),
         "hardware": _hardware(),
         "seconds": round(seconds),
     }
     write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def require_start(out: Path, recipe: Recipe | PretrainRecipe) -> None:
+    """Raises `ValueError` where the run in `out` began from other weights than are there today."""
+    start, path = located(recipe.model.start, out.parent), out / RUN
+    if not start.is_file() or not path.exists():
+        return
+    began = json.loads(path.read_text()).get("start_sha256")
+    if began not in (None, _sha256(start)):
+        raise ValueError(
+            f"{out} began from other weights than {start} holds today. Move it away to train anew."
+        )
 
 
 def record_average(out: Path, recipe: Recipe, members: list[Path]) -> None:
@@ -54,11 +74,13 @@ def record_average(out: Path, recipe: Recipe, members: list[Path]) -> None:
     set.
     """
     exported = [path for path in members if path.suffix == ".onnx"]
-    runs = []
-    for path in (path.with_name(RUN) for path in members if path not in exported):
+    records = [path.with_name(RUN) for path in members if path not in exported]
+    by_path: dict[Path, Any] = {}
+    for path in records:
         if not path.exists():
             raise ValueError(f"There is no {path}, which says what the run was made of.")
-        runs.append(json.loads(path.read_text()))
+        by_path[path] = json.loads(path.read_text())
+    runs = by_path.values()  # each once, also one that weighs twice
     data: dict[str, Any] = {}
     for run in runs:
         for name, source in run["data"].items():
@@ -66,7 +88,10 @@ def record_average(out: Path, recipe: Recipe, members: list[Path]) -> None:
                 raise ValueError(f"The runs were trained on different labels of {name}.")
     content = {
         **_recipe(recipe),
-        "members": runs + [{"exported_sha256": _sha256(path)} for path in exported],
+        "members": [
+            *(by_path[path] for path in records),
+            *({"exported_sha256": _sha256(path)} for path in exported),
+        ],
         "commit": _joined([run["commit"] for run in runs]),
         "data": data,
         "versions": _versions(),
@@ -74,6 +99,15 @@ def record_average(out: Path, recipe: Recipe, members: list[Path]) -> None:
         "seconds": sum(run["seconds"] for run in runs),
     }
     write_text(out / RUN, json.dumps(content, indent=2) + "\n")
+
+
+def _learnt_before(start: Path) -> dict[str, Any]:
+    """What the weights that a run starts from learnt from, as far as a record beside them says."""
+    path = start.with_name(RUN)
+    if not start.is_file() or not path.exists():
+        return {}
+    data: dict[str, Any] = json.loads(path.read_text())["data"]
+    return data
 
 
 def _recipe(recipe: Recipe | PretrainRecipe) -> dict[str, Any]:

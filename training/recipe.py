@@ -128,14 +128,30 @@ class Schedule(Section):
         """The highest rate of the run."""
         return self.learning_rate
 
+    @property
+    def end(self) -> int:
+        """Epochs that are done when the run has ended."""
+        return self.epochs
+
 
 class FinetuneSchedule(Schedule):
     """Also a moving average of the weights."""
 
+    @property
+    def end(self) -> int:
+        """Epochs that are done when the run has ended."""
+        return self.stop_after or self.epochs
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.stop_after > self.epochs:
+            raise ValueError("stop_after is past the last of the epochs")
+        return self
+
     full_token_epochs: int = Field(1, ge=0)
-    """Last epochs that see all patches, as serving does."""
+    """Of the epochs, the last so many see all patches, as serving does."""
     stop_after: int = Field(0, ge=0)
-    """Epochs after which the run ends before its rate has; 0: none."""
+    """Epochs after which the run ends before its rate has, and before the rest of them; 0: none."""
     ema_decay: float = Field(0.998, ge=0, lt=1)
 
 
@@ -238,10 +254,23 @@ class PretrainRecipe(_Run):
     pretraining: Pretraining = Pretraining()
     schedule: PretrainSchedule
 
+    @field_validator("model")
+    @classmethod
+    def _masks_alone(cls, model: Model) -> Model:
+        if model.folded or model.patch_drop:
+            raise ValueError("a masked autoencoder is neither folded nor drops patches beside")
+        return model
+
 
 def with_seed(recipe: Recipe, seed: int) -> Recipe:
     """The same run from another seed, under a name that tells it."""
     return recipe.model_copy(update={"seed": seed, "name": f"{recipe.name}-seed{seed}"})
+
+
+def located(path: str, runs: Path) -> Path:
+    """Where a recipe's `runs/...` is, whatever folder the runs are in."""
+    named = Path(path)
+    return runs / named.relative_to("runs") if named.parts[:1] == ("runs",) else named
 
 
 AnySection = TypeVar("AnySection", bound=Section)

@@ -19,12 +19,14 @@ from training import recipe as recipes
 from training.data.dataset import LABELS, soft_targets
 from training.engine import distributed
 from training.engine.average import average
+from training.engine.checkpoint import has_ended
 from training.engine.distil import write_soft_targets
+from training.provenance import require_start
 from training.recipe import Section
 from training.release.export import export
 from training.release.install import install
 from training.release_recipe import Average, FromHistory, Release, Teach, Train, load
-from training.workflow import finish_bundle, prepare_sets, sources_of, train, unfinished
+from training.workflow import finish_bundle, prepare_sets, sets_of, sources_of, train, unfinished
 
 _ROOT = Path(__file__).parents[1]
 
@@ -60,7 +62,7 @@ def release(path: Path, data: Path, runs: Path, target: Path | None = None) -> P
 
 def _weights(runs: Path, name: str) -> Path:
     """Of a run, or a file of weights below runs/."""
-    return runs / name if Path(name).suffix else runs / name / "model.pt"
+    return runs / name if Path(name).suffix in (".pt", ".onnx") else runs / name / "model.pt"
 
 
 def _done(out: Path, step: Section, inputs: Iterable[Path]) -> bool:
@@ -81,6 +83,8 @@ def _done(out: Path, step: Section, inputs: Iterable[Path]) -> bool:
 def _from_history(step: FromHistory, runs: Path) -> None:
     out = runs / step.out
     if out.exists():
+        if describe(out).sha256 != step.sha256:
+            raise ValueError(f"{out} is not the file that the release names. Remove it.")
         return
     command = ["git", "-C", str(_ROOT), "show", f"{step.commit}:{step.path}"]
     shown = subprocess.run(command, check=False, capture_output=True)
@@ -96,14 +100,22 @@ def _from_history(step: FromHistory, runs: Path) -> None:
 
 def _train(step: Train, folder: Path, data: Path, runs: Path) -> None:
     recipe = recipes.load_any(folder / step.recipe)
-    prepare_sets(recipe, data, runs)
     if not step.seeds:
-        train(recipe, runs)
+        _train_one(recipe, data, runs)
     elif isinstance(recipe, recipes.Recipe):
         for seed in step.seeds:
-            train(recipes.with_seed(recipe, seed), runs)
+            _train_one(recipes.with_seed(recipe, seed), data, runs)
     else:
         raise ValueError(f"{step.recipe} pretrains: give a seed in the recipe.")
+
+
+def _train_one(recipe: recipes.Recipe | recipes.PretrainRecipe, data: Path, runs: Path) -> None:
+    out = runs / recipe.name
+    if has_ended(out, recipe, recipe.schedule.end):
+        require_start(out, recipe)
+        return
+    prepare_sets(sets_of(recipe), data, runs)
+    train(recipe, runs)
 
 
 def _average(step: Average, runs: Path) -> None:
@@ -113,6 +125,7 @@ def _average(step: Average, runs: Path) -> None:
 
 
 def _teach(step: Teach, data: Path, runs: Path) -> None:
+    prepare_sets(step.sets, data, runs)
     teachers = [_weights(runs, name) for name in step.teachers]
     with distributed.workers() as workers:
         for name in step.sets:
@@ -128,6 +141,7 @@ def _bundle(plan: Release, data: Path, runs: Path) -> Path:
     labels = [data / name / LABELS for name in (*plan.calibrate_on, *plan.report_on)]
     if _done(bundle, plan, [weights, *labels]):
         return bundle
+    prepare_sets(plan.report_on[:1], data, runs)
     chips = runs / "data" / plan.report_on[0]
     export(weights, chips, unfinished(bundle), mirrored=plan.mirrored)
     finish_bundle(

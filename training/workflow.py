@@ -21,7 +21,7 @@ from apparent.model.writer import describe
 from training import recipe as recipes
 from training.data.dataset import LABELS
 from training.data.labels import EXCLUDED, UNKNOWN, read_labels
-from training.data.prepare import prepare
+from training.data.prepare import are_cut_so, prepare
 from training.engine import distributed
 from training.engine.finetune import finetune
 from training.engine.pretrain import pretrain
@@ -29,9 +29,10 @@ from training.release.answers import Source
 from training.release.calibrate import Options, calibrate
 from training.release.evaluate import evaluate, record, shown
 from training.release.export import export
+from training.release.folders import require_place
 
 CHIP_SIZE = 160
-"""Side in pixels of a stored chip: somewhat more than the networks see."""
+"""Side in pixels of a stored chip: somewhat more than the shipped network sees."""
 
 
 def run(path: Path, data: Path, runs: Path) -> Path:
@@ -50,7 +51,7 @@ def run(path: Path, data: Path, runs: Path) -> Path:
             f"Of {', '.join(names)} one needs ages in its split calibration, and one a split val: "
             "the model is calibrated and scored on them."
         )
-    prepare_sets(recipe, data, runs)
+    prepare_sets(sets_of(recipe), data, runs)
     _train(recipe, path, runs)
     weights = runs / recipe.name / "model.pt"
     if isinstance(recipe, recipes.PretrainRecipe):
@@ -86,6 +87,7 @@ def finish_bundle(
     result = evaluate(made, score_on, splits, "photos")
     record(made, result)
     print(shown(result))
+    require_place(bundle)
     shutil.rmtree(bundle, ignore_errors=True)
     made.rename(bundle)
 
@@ -95,14 +97,19 @@ def _weights_of(bundle: Path) -> str | None:
     return store.load(bundle.resolve().as_uri()).manifest.provenance.weights_sha256
 
 
-def prepare_sets(recipe: recipes.Recipe | recipes.PretrainRecipe, data: Path, runs: Path) -> None:
-    """Chips of each set that the recipe names, where there are none yet."""
+def sets_of(recipe: recipes.Recipe | recipes.PretrainRecipe) -> list[str]:
+    """Those that the recipe names, each once."""
     beside = recipe.validation if isinstance(recipe, recipes.Recipe) else ()
+    return list(dict.fromkeys([*(source.name for source in recipe.sources), *beside]))
+
+
+def prepare_sets(names: Iterable[str], data: Path, runs: Path) -> None:
+    """Chips of each set, where there are none yet."""
     prepared = runs / "data"
     prepared.mkdir(parents=True, exist_ok=True)
     with (prepared / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be at the same set; let go at its end
-        for name in dict.fromkeys([*(source.name for source in recipe.sources), *beside]):
+        for name in names:
             _prepare_set(data / name, prepared / name)
 
 
@@ -110,6 +117,11 @@ def _prepare_set(photos: Path, chips: Path) -> None:
     if not chips.exists():
         misses = prepare(photos / "images.zip", photos / LABELS, chips, CHIP_SIZE)
         print(f"{chips}: {misses}")
+    elif not are_cut_so(chips, CHIP_SIZE):
+        raise ValueError(
+            f"{chips} was cut by another alignment than today's. Remove it, and runs that learnt "
+            "from it and are to go on."
+        )
     elif (photos / LABELS).exists() and not _are_of(photos / LABELS, chips / LABELS):
         raise ValueError(
             f"{photos / LABELS} is not what {chips} was made of. Remove {chips}, and runs that "

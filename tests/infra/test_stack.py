@@ -330,6 +330,18 @@ def test_another_model_goes_to_the_device_too(other_model: Path, tmp_path: Path)
     }
 
 
+def test_the_model_s_index_is_uploaded_after_the_files_that_it_names(plain: Template) -> None:
+    uploads = resources(plain, "Custom::CDKBucketDeployment")
+    below = {
+        name: found
+        for name, found in uploads.items()
+        if found["Properties"].get("DestinationBucketKeyPrefix") == "on-device"
+    }
+    (index,) = (found for found in below.values() if "Include" in found["Properties"])
+    (files,) = (name for name, found in below.items() if found is not index)
+    assert files in index["DependsOn"]
+
+
 def test_without_npm_the_runtime_cannot_be_had(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

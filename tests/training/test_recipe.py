@@ -27,6 +27,7 @@ def test_every_recipe_is_sound_and_named_as_its_file(path: Path) -> None:
         (SOUND + '[[sources]]\nname = "a"\n[[sources]]\nname = "a"\n', "named twice"),
         (SOUND + '[[sources]]\nname = "a"\ncaps = { "young" = 5 }\n', "has the age 'young'"),
         (SOUND + '[[sources]]\nname = "a"\ncaps = { "3-7" = 0 }\n', r"sources\.0\.caps"),
+        (SOUND + "stop_after = 9\n", "stop_after is past the last"),
         ("name = ", "not TOML"),
     ],
 )

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from apparent.alignment import TEMPLATE
 from apparent.model import store
 from apparent.pipeline import Pipeline
 from tests.conftest import SAMPLES
 from tests.training.conftest import PRETRAINING, recipe
 from tests.training.release.conftest import photos
 from training.__main__ import main
-from training.recipe import Recipe, load
 from training.workflow import prepare_sets
 
 SPLITS = ["train"] * 8 + ["val"] * 4 + ["calibration"] * 6
@@ -65,18 +65,15 @@ def test_sets_that_a_model_cannot_be_scored_on_are_refused_before_it_is_trained(
 
 
 @pytest.fixture
-def one_set(tmp_path: Path) -> Recipe:
-    """A recipe on a set that lies, with photos, below the folder."""
+def one_set(tmp_path: Path) -> list[str]:
+    """The name of a set that lies, with photos, below the folder."""
     ages, genders, splits = ["30"] * 4, ["male"] * 4, ["train"] * 3 + ["test"]
     photos(tmp_path / "utkface", ages, genders, splits)
-    path = recipe(tmp_path, epochs=1)
-    settings = path.read_text().split("[[sources]]", maxsplit=1)[0]
-    path.write_text(settings + '[[sources]]\nname = "utkface"\n')
-    return load(path, Recipe)
+    return ["utkface"]
 
 
 def test_labels_that_changed_since_the_chips_were_made_are_refused(
-    one_set: Recipe, tmp_path: Path
+    one_set: list[str], tmp_path: Path
 ) -> None:
     for _ in range(2):
         prepare_sets(one_set, tmp_path, tmp_path / "runs")
@@ -86,8 +83,17 @@ def test_labels_that_changed_since_the_chips_were_made_are_refused(
         prepare_sets(one_set, tmp_path, tmp_path / "runs")
 
 
+def test_chips_of_another_alignment_are_refused(
+    one_set: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare_sets(one_set, tmp_path, tmp_path / "runs")
+    monkeypatch.setattr("training.data.prepare.TEMPLATE", TEMPLATE + 0.01)
+    with pytest.raises(ValueError, match="cut by another alignment"):
+        prepare_sets(one_set, tmp_path, tmp_path / "runs")
+
+
 def test_labels_with_an_empty_line_and_a_photo_that_cannot_be_decoded_stay_the_same(
-    one_set: Recipe, tmp_path: Path
+    one_set: list[str], tmp_path: Path
 ) -> None:
     labels = tmp_path / "utkface" / "labels.csv"
     header, *rows = labels.read_text().splitlines()
@@ -103,7 +109,7 @@ def test_labels_with_an_empty_line_and_a_photo_that_cannot_be_decoded_stay_the_s
 
 
 def test_two_runs_at_once_prepare_a_set_once(
-    one_set: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    one_set: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = (one_set, tmp_path, tmp_path / "runs")
     runs = [threading.Thread(target=prepare_sets, args=arguments) for _ in range(2)]

@@ -8,6 +8,7 @@ decoded leaves a black chip, and its row is moved to the split `excluded`.
 """
 
 import csv
+import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -21,8 +22,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from apparent.alignment import align
+from apparent.alignment import TEMPLATE, align
 from apparent.arrays import Landmarks, Pixels
+from apparent.atomic import write_text
 from apparent.detector import Detector
 from apparent.errors import PhotoError
 from apparent.finder import Finder
@@ -33,6 +35,7 @@ from training.data.dataset import CHIPS, LABELS
 from training.data.labels import EXCLUDED, read_labels
 
 MAX_PIXELS = 100_000_000
+_MANNER = "prepared.json"
 
 
 @dataclass
@@ -90,7 +93,7 @@ def central(faces: Sequence[AnyFace], size: tuple[int, int]) -> AnyFace:
 
 
 def prepare(archive: Path, labels: Path, out: Path, size: int) -> Misses:
-    """Writes `chips.npy`, uint8 `[n, size, size, 3]`, and `labels.csv` to `out`.
+    """Writes `chips.npy`, uint8 `[n, size, size, 3]`, `labels.csv` and how it was done to `out`.
 
     The folder appears only when it is complete.
     """
@@ -126,8 +129,20 @@ def prepare(archive: Path, labels: Path, out: Path, size: int) -> Misses:
             bar.update(len(batch))
     chips.flush()
     _copy_labels(labels, partial / LABELS, set(misses.undecodable))
+    write_text(partial / _MANNER, manner(size))
     partial.rename(out)
     return misses
+
+
+def manner(size: int) -> str:
+    """How chips of a side in pixels are cut today, as JSON: networks see one kind alone."""
+    return json.dumps({"size": size, "template": TEMPLATE.tolist()}) + "\n"
+
+
+def are_cut_so(chips: Path, size: int) -> bool:
+    """Whether prepared chips were cut as they would be today."""
+    path = chips / _MANNER
+    return path.exists() and path.read_text() == manner(size)
 
 
 def _copy_labels(labels: Path, out: Path, undecodable: set[str]) -> None:
@@ -135,7 +150,10 @@ def _copy_labels(labels: Path, out: Path, undecodable: set[str]) -> None:
     if not undecodable:
         out.write_bytes(labels.read_bytes())
         return
-    with labels.open(newline="", encoding="utf-8-sig") as source, out.open("w", newline="") as file:
+    with (
+        labels.open(newline="", encoding="utf-8-sig") as source,
+        out.open("w", newline="", encoding="utf-8") as file,
+    ):
         reader = csv.DictReader(source, restval="")
         header = list(dict.fromkeys([*(reader.fieldnames or ()), "split"]))
         writer = csv.DictWriter(file, header, restval="")

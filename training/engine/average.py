@@ -16,7 +16,7 @@ from apparent.atomic import atomic_write
 from training import provenance
 from training.networks import model
 from training.networks.pretrained import weights_of
-from training.recipe import Model, Recipe, RunName
+from training.recipe import Model, RunName
 
 
 def average(weights: list[Path], out: Path) -> None:
@@ -30,8 +30,7 @@ def average(weights: list[Path], out: Path) -> None:
         raise ValueError(f"{out.parent} has a record of its own: give the mean another folder.")
     if weights[0].suffix == ".onnx":
         raise ValueError(f"Name a run before {weights[0]}: its recipe goes with the mean.")
-    first = torch.load(weights[0], map_location="cpu", weights_only=True)
-    recipe = Recipe.model_validate_json(first["recipe"])
+    _, recipe = model.saved_run(weights[0])
     states = [_weights_for(recipe.model, path) for path in weights]
     for path, state in zip(weights, states, strict=True):
         if {n: w.shape for n, w in state.items()} != {n: w.shape for n, w in states[0].items()}:

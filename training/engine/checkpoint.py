@@ -52,6 +52,23 @@ class Progress:
         return Progress(self.epochs + 1)
 
 
+def has_ended(folder: Path, recipe: BaseModel, epochs: int) -> bool:
+    """Whether a run of that recipe is done with its epochs."""
+    weights, log = folder / "model.pt", folder / "log.jsonl"
+    if not weights.exists() or not log.exists() or len(log.read_text().splitlines()) < epochs:
+        return False
+    saved = torch.load(weights, map_location="cpu", weights_only=True, mmap=True)
+    return _is_same(saved["recipe"], recipe)
+
+
+def _is_same(saved: str, recipe: BaseModel) -> bool:
+    """Compared as read today, so that a new entry with a default ends no run."""
+    try:
+        return type(recipe).model_validate_json(saved) == recipe
+    except ValidationError:
+        return False
+
+
 class RunFolder:
     """checkpoint.pt (to resume), model.pt (the result so far), log.jsonl and curves.png."""
 
@@ -72,7 +89,7 @@ class RunFolder:
         if not self._checkpoint.exists():
             return Progress()
         saved = torch.load(self._checkpoint, map_location=device, weights_only=True)
-        if not self._same_recipe(saved["recipe"]):
+        if not _is_same(saved["recipe"], self._recipe):
             raise ValueError(
                 f"{self._checkpoint} is of another recipe. Move {self._checkpoint.parent} away or "
                 "rename the recipe."
@@ -80,13 +97,6 @@ class RunFolder:
         for name, part in self._parts.items():
             part.load_state_dict(saved[name])
         return Progress(**saved["progress"])
-
-    def _same_recipe(self, saved: str) -> bool:
-        """Compared as read today, so that a new entry with a default ends no run."""
-        try:
-            return type(self._recipe).model_validate_json(saved) == self._recipe
-        except ValidationError:
-            return False
 
     def save_now_and_then(self, progress: Progress) -> None:
         """A checkpoint inside an epoch, where the last is `SAVE_EVERY` seconds old."""

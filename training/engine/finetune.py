@@ -25,17 +25,18 @@ from training.engine.checkpoint import RunFolder
 from training.engine.distributed import Workers
 from training.engine.losses import age_gender_loss, departure, disagreement, targets
 from training.networks import model
-from training.recipe import Precision, Recipe, Source
+from training.recipe import Precision, Recipe, Source, located
 
 
 def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
     """Runs the recipe, from its last checkpoint on, and returns the path of the weights."""
     device, schedule = workers.device, recipe.schedule
-    teacher = Path(recipe.teacher) if recipe.teacher else None
+    teacher = located(recipe.teacher, out.parent) if recipe.teacher else None
     faces = read_faces(data, recipe.sources, recipe.train_splits, merge=True, teacher=teacher)
     held_out = _validation_sets(recipe, data)
     torch.manual_seed(recipe.seed)
-    net = model.build(recipe.model).to(device)
+    start = str(located(recipe.model.start, out.parent))
+    net = model.build(recipe.model.model_copy(update={"start": start})).to(device)
     optimizer = loop.adamw(net.backbone, list(net.head.named_parameters()), schedule)
     average = timm.utils.ModelEmaV3(  # at first the plain mean of all steps so far
         net, decay=schedule.ema_decay, use_warmup=True, warmup_power=1.0
@@ -50,10 +51,10 @@ def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
     }
     run = RunFolder(out, recipe, parts)
     progress = run.resume(device)
-    end, views = schedule.stop_after or schedule.epochs, 2 if recipe.loss.consistency else 1
-    if workers.first and progress.epochs < end:
+    views = 2 if recipe.loss.consistency else 1
+    if workers.first and progress.epochs < schedule.end:
         provenance.record(out, recipe, data, faces.counts, run.seconds())
-    while progress.epochs < end:
+    while progress.epochs < schedule.end:
         epoch = progress.epochs
         if epoch >= schedule.epochs - schedule.full_token_epochs:
             net.see_all_patches()

@@ -22,7 +22,8 @@ from training.engine.checkpoint import RunFolder
 from training.engine.distributed import Workers
 from training.networks import model
 from training.networks.mae import MaskedAutoencoder, reconstruction
-from training.recipe import PretrainRecipe
+from training.networks.pretrained import has_head
+from training.recipe import PretrainRecipe, located
 
 SHOWN = 8
 
@@ -32,7 +33,9 @@ def pretrain(recipe: PretrainRecipe, data: Path, out: Path, workers: Workers) ->
     device, schedule = workers.device, recipe.schedule
     faces = read_faces(data, recipe.sources, recipe.train_splits)
     torch.manual_seed(recipe.seed)
-    net = model.build(recipe.model).to(device)
+    start = str(located(recipe.model.start, out.parent))
+    brings_head = start not in model.HEADLESS and has_head(Path(start))
+    net = model.build(recipe.model.model_copy(update={"start": start})).to(device)
     mae = MaskedAutoencoder(net.backbone, recipe.pretraining).to(device)
     decoder = [(n, p) for n, p in mae.named_parameters() if not n.startswith("backbone.")]
     optimizer = loop.adamw(mae.backbone, decoder, schedule)
@@ -75,7 +78,7 @@ def pretrain(recipe: PretrainRecipe, data: Path, out: Path, workers: Workers) ->
         progress = progress.next_epoch()
         if workers.first:
             _show(mae, faces, recipe, device, out / "reconstructions.png")
-            trained = mae.backbone if recipe.model.start in model.HEADLESS else net
+            trained = net if brings_head else mae.backbone
             run.finish_epoch(progress, figures, trained.state_dict())
             provenance.record(out, recipe, data, faces.counts, run.seconds())
     return run.weights

@@ -1,9 +1,11 @@
 """The network: a timm Vision Transformer and a small feed-forward head."""
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from apparent.ages import AGES
@@ -39,6 +41,8 @@ class AgeGenderNet(nn.Module):
         )
         if recipe.folded and size % (2 * self.backbone.patch_embed.patch_size[1]):
             raise ValueError(f"{size} pixels are no even number of patches, so cannot be folded.")
+        if recipe.join_block >= len(self.backbone.blocks):
+            raise ValueError(f"The halves meet in none of the {len(self.backbone.blocks)} blocks.")
         width = self.backbone.num_features
         self.head = nn.Sequential(
             nn.LayerNorm(2 * width),
@@ -90,7 +94,8 @@ def autocast(precision: Precision, device: torch.device) -> Any:
 
     A processor that must emulate bf16 takes forty times as long.
     """
-    able = device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    mkldnn = torch.backends.mkldnn.is_available()  # of CPUs; macOS has none
+    able = device.type != "cpu" or (mkldnn and torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16" and able)
 
 
@@ -102,12 +107,23 @@ def predict(net: nn.Module, pixels: Tensor, precision: Precision) -> tuple[Tenso
 
 
 def trained(path: Path) -> tuple[AgeGenderNet, Recipe]:
-    """The network of a fine-tuning run's model.pt, ready to answer, and the run's recipe."""
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    recipe = Recipe.model_validate_json(saved["recipe"])
+    """The network of a fine-tuning run's model.pt, ready to answer, and the run's recipe.
+
+    Raises `ValueError` where the file is none.
+    """
+    saved, recipe = saved_run(path)
     net = AgeGenderNet(recipe.model.model_copy(update={"start": "random"}))
-    net.load_state_dict(saved["model"])
+    net.load_state_dict(saved)
     return net.eval(), recipe
+
+
+def saved_run(path: Path) -> tuple[dict[str, Tensor], Recipe]:
+    """Weights and recipe of a fine-tuning run's model.pt; raises `ValueError` where it is none."""
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        return saved["model"], Recipe.model_validate_json(saved["recipe"])
+    except (UnpicklingError, KeyError, TypeError, ValidationError) as error:
+        raise ValueError(f"{path} is not the model.pt of a fine-tuning run.") from error
 
 
 def build(recipe: ModelRecipe) -> AgeGenderNet:

@@ -79,6 +79,11 @@ def weights_of(path: Path) -> dict[str, Tensor]:
     return weights
 
 
+def has_head(path: Path) -> bool:
+    """Whether weights are a whole network's."""
+    return any(name.startswith("head.") for name in weights_of(path))
+
+
 def exported_weights(path: Path) -> dict[str, Tensor]:
     """Float weights of an exported int8 estimator, named as the network's ('backbone.', 'head.').
 

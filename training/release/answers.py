@@ -147,6 +147,8 @@ def collect(
     """The answers for some splits of each collection; raises `ValueError` where one has none."""
     if not collections:
         raise ValueError(f"No collection has a face to ask for in {' or '.join(splits)}.")
+    for source in collections:  # before minutes of work
+        read_labels(source.labels).rows(splits)
     ask = asker(bundle, through)
     parts = [_collect(ask, source, splits) for source in collections]
     names = vars(parts[0])

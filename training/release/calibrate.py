@@ -7,7 +7,8 @@ collections, so what is calibrated is the very file that answers, quantisation a
 detection included.
 """
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from apparent.model.bundle import (
 from apparent.model.writer import describe, write_card, write_manifest
 from training.data.labels import FEMALE
 from training.release.answers import Answers, Source, collect
+from training.release.folders import replaced
 from training.release.metrics import in_age_bands, touched
 
 Floats = NDArray[np.floating]
@@ -216,10 +218,11 @@ def calibrate(
     *,
     intervals_only: bool = False,
 ) -> Manifest:
-    """Fits on a bundle's own answers, then rewrites graphs and manifest; returns the latter.
+    """Fits on a bundle's own answers, then puts one with other graphs and another manifest in its
+    place; returns the latter. A bundle that was calibrated before is calibrated as if it was not.
 
     With `intervals_only` the graphs, and with them the version and the figures of ages and genders,
-    stay as they are.
+    stay as they are, and so do the options `knee` and `uncertain_below`.
     """
     bundle = store.load(folder.resolve().as_uri())
     answers = collect(bundle, sources, (split,), "photos")
@@ -229,7 +232,9 @@ def calibrate(
     manifest = bundle.manifest
     fitted: JsonValue = manifest.provenance.calibration.get("fitted")
     graphs: dict[str, onnx.ModelProto] = {}
-    if not intervals_only:
+    if intervals_only:
+        options = _with_networks_as_they_are(options, manifest)
+    else:
         answers, temperatures, graphs = _tempered(bundle, answers, options)
         fitted = dict(temperatures)
     interval = conformal_interval(answers, options)
@@ -248,18 +253,26 @@ def calibrate(
         "fitted": fitted,
         "covered": coverage_by_source(answers, interval),
     }
-    manifest = _with_graphs(folder, manifest, graphs)  # from here on, for all before may refuse
-    manifest = manifest.model_copy(
-        update={
-            "policy": Policy(
-                interval=interval, gender=GenderPolicy(uncertain_below=options.uncertain_below)
-            ),
-            "card": write_card(folder, card),
-            "provenance": manifest.provenance.model_copy(update={"calibration": calibration}),
-        }
-    )
-    write_manifest(folder, manifest)
+    gender = GenderPolicy(uncertain_below=options.uncertain_below)
+    with replaced(folder) as made:
+        shutil.copytree(folder, made, dirs_exist_ok=True)
+        manifest = _with_graphs(made, manifest, graphs)
+        manifest = manifest.model_copy(
+            update={
+                "policy": Policy(interval=interval, gender=gender),
+                "card": write_card(made, card),
+                "provenance": manifest.provenance.model_copy(update={"calibration": calibration}),
+            }
+        )
+        write_manifest(made, manifest)
     return manifest
+
+
+def _with_networks_as_they_are(options: Options, manifest: Manifest) -> Options:
+    before = manifest.provenance.calibration.get("options")
+    knee = before.get("knee", options.knee) if isinstance(before, dict) else options.knee
+    kept = {"knee": knee, "uncertain_below": manifest.policy.gender.uncertain_below}
+    return Options.model_validate(options.model_dump() | kept)
 
 
 def coverage_by_source(answers: Answers, policy: Interval) -> dict[str, float]:
@@ -278,6 +291,7 @@ def _tempered(
     """The answers with temperatures and tilt fitted on them, these, and every variant of the
     estimator that has them.
     """
+    answers = _uncalibrated(answers, onnx.load_model_from_string(bundle.estimator))
     aged, gendered = answers.where(answers.exact), answers.where(answers.gendered)
     for_age = age_temperature(aged.age_probabilities, aged.age_low)
     for_gender = gender_temperature(gendered.female_probability, gendered.genders == FEMALE)
@@ -287,9 +301,9 @@ def _tempered(
     graphs = {}
     for variant, file in bundle.manifest.files["estimator"].items():
         model = onnx.load_model_from_string(bundle.read(file))
-        _change(model, "age_temperature", lambda old: old * for_age)
-        _change(model, "gender_temperature", lambda old: old * for_gender)
-        _change(model, "age_bias", lambda old: old / for_age + tilt * slope(options.knee))
+        _set(model, "age_temperature", for_age)
+        _set(model, "gender_temperature", for_gender)
+        _set(model, "age_bias", tilt * slope(options.knee))
         graphs[variant] = model
     ages = temper_ages(answers.age_probabilities, for_age, tilt, options.knee)
     values: dict[str, Any] = vars(answers) | {"age_probabilities": ages}
@@ -308,13 +322,30 @@ def _with_graphs(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelP
     return manifest.model_copy(update={"files": files, "version": variants[SERVED].sha256[:12]})
 
 
-def _change(
-    model: onnx.ModelProto, name: str, change: Callable[[NDArray[np.float32]], Floats]
-) -> None:
-    """Changes an initialiser of the graph, from what it is: a bundle may be calibrated again."""
-    for tensor in model.graph.initializer:
-        if tensor.name == name:
-            value = change(numpy_helper.to_array(tensor)).astype(np.float32)
-            tensor.CopyFrom(numpy_helper.from_array(value, name))
-            return
-    raise ValueError(f"The graph has no initialiser named {name}: export the weights again.")
+def _uncalibrated(answers: Answers, model: onnx.ModelProto) -> Answers:
+    """The answers as the graph would give them without temperatures and bias."""
+    temperature, bias, for_gender = (
+        numpy_helper.to_array(_initialiser(model, name))
+        for name in ("age_temperature", "age_bias", "gender_temperature")
+    )
+    ages = np.log(np.maximum(answers.age_probabilities, _TINY)) - bias
+    weights = np.exp((ages - ages.max(axis=1, keepdims=True)) * temperature)
+    clipped = answers.female_probability.astype(np.float64).clip(_NEARLY_0, 1 - _NEARLY_0)
+    odds = (clipped / (1 - clipped)) ** for_gender
+    values: dict[str, Any] = vars(answers) | {
+        "age_probabilities": weights / weights.sum(axis=1, keepdims=True),
+        "female_probability": odds / (1 + odds),
+    }
+    return Answers(**values)
+
+
+def _set(model: onnx.ModelProto, name: str, value: Floats | float) -> None:
+    array = np.asarray(value, np.float32)
+    _initialiser(model, name).CopyFrom(numpy_helper.from_array(array, name))
+
+
+def _initialiser(model: onnx.ModelProto, name: str) -> onnx.TensorProto:
+    tensors: dict[str, onnx.TensorProto] = {it.name: it for it in model.graph.initializer}
+    if name not in tensors:
+        raise ValueError(f"The graph has no initialiser named {name}: export the weights again.")
+    return tensors[name]

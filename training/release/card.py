@@ -49,9 +49,7 @@ def write_card(bundle: store.Bundle, card: Path, readme: Path) -> None:
             f"The bundle {bundle.manifest.name} {bundle.manifest.version} has no figures: run "
             "`python -m training evaluate ... --record` first."
         )
-    text = readme.read_text()
-    if START not in text or END not in text:
-        raise ValueError(f"{readme} does not have the lines {START} and {END}.")
+    text = require_markers(readme)
     pictures = card.with_name(card.stem.lower())
     pictures.mkdir(exist_ok=True)
     aged = [one for one in results if one["by_age_band"]]
@@ -65,6 +63,14 @@ def write_card(bundle: store.Bundle, card: Path, readme: Path) -> None:
     write_text(card, _card(bundle, results, pictures.name))
     before, after = text.split(START)[0], text.split(END)[1]
     write_text(readme, f"{before}{START}\n{_summary(bundle, results)}\n{END}{after}")
+
+
+def require_markers(readme: Path) -> str:
+    """Its text; raises `ValueError` where the table has no place in it."""
+    text = readme.read_text()
+    if START not in text or END not in text:
+        raise ValueError(f"{readme} does not have the lines {START} and {END}.")
+    return text
 
 
 def reported(figures: list[Result]) -> list[Result]:

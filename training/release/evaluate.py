@@ -6,17 +6,21 @@
 takes the file as an aligned face already, which shows what detection and alignment cost.
 """
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from apparent.model import store
 from apparent.model.writer import write_card, write_manifest
 from training.release.answers import Answers, Source, Through, collect
+from training.release.folders import replaced
 from training.release.metrics import report
 from training.release.stability import stability
 
 Result = dict[str, Any]
+
+UNSERVED: Final = "Only figures of the served road are recorded: evaluate --through photos."
 
 
 def evaluate(
@@ -58,14 +62,16 @@ def evaluate(
 def record(folder: Path, result: Result) -> None:
     """Puts the figures into the bundle's card, in place of older ones of the same faces."""
     if result["through"] != "photos":
-        raise ValueError("Only figures of the served road are recorded: evaluate --through photos.")
+        raise ValueError(UNSERVED)
     bundle = store.load(folder.resolve().as_uri())
     new = result["results"] or [{k: v for k, v in result.items() if k not in ("model", "results")}]
     places = {(one["data"], one["split"]) for one in new}
     kept = [one for one in bundle.card.figures if (one["data"], one["split"]) not in places]
     card = bundle.card.model_copy(update={"figures": [*kept, *new]})
-    described = write_card(folder, card)
-    write_manifest(folder, bundle.manifest.model_copy(update={"card": described}))
+    with replaced(folder) as made:
+        shutil.copytree(folder, made, dirs_exist_ok=True)
+        described = write_card(made, card)
+        write_manifest(made, bundle.manifest.model_copy(update={"card": described}))
 
 
 def shown(result: Result) -> str:

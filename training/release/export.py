@@ -6,7 +6,6 @@ Temperatures and bias are initialisers of the graph, 1 and 0 until `training cal
 """
 
 import json
-import shutil
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +40,7 @@ from training.data.augment import channels_first, to_float
 from training.data.labels import read_labels
 from training.networks import model
 from training.release import licences, outliers, rounding
+from training.release.folders import replaced, require_place
 from training.release.quantize import quantize
 
 INT8, FP32 = "age_gender.onnx", "age_gender.fp32.onnx"
@@ -112,8 +112,10 @@ def export(
     `recorded` wants the run's own record, run.json beside the weights: where its data comes from.
 
     The int8 variant's weights are rounded for the set's train chips (`rounding`). Both variants are
-    checked on val chips; raises `ExportError` where they differ too much.
+    checked on val chips; raises `ExportError` where they differ too much, and `ValueError` where
+    `out` holds something else than a bundle.
     """
+    require_place(out)
     net, recipe = model.trained(weights)
     if mirrored and recipe.model.folded:
         raise ExportError(
@@ -124,55 +126,53 @@ def export(
     size = recipe.model.image_size
     val_chips = _chips(chips, size, "val", CHECKED)
 
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    fp32, int8 = partial / FP32, partial / INT8
-    pixels = channels_first(val_chips[:PROBED])
-    outliers.smooth(net, pixels)
-    floats = outliers.spiky(net, pixels)
-    with torch.no_grad():
-        batches = [served(batch) for batch in val_chips.split(64)]
-    age_logits, female_logits = (torch.cat(parts) for parts in zip(*batches, strict=True))
-    expected = Estimates(age_logits.softmax(dim=1).numpy(), female_logits.sigmoid().numpy())
-    _to_onnx(served, val_chips[:2], fp32)
-    rounding.round_weights(net, channels_first(_chips(chips, size, "train", ROUNDED)), floats)
-    rounded = partial / "rounded.onnx"
-    _to_onnx(served, val_chips[:2], rounded)
-    quantize(rounded, int8, floats)
-    rounded.unlink()
-    for path in (fp32, int8):
-        end_in_probabilities(path)
+    with replaced(out) as partial:
+        fp32, int8 = partial / FP32, partial / INT8
+        pixels = channels_first(val_chips[:PROBED])
+        outliers.smooth(net, pixels)
+        floats = outliers.spiky(net, pixels)
+        with torch.no_grad():
+            batches = [served(batch) for batch in val_chips.split(64)]
+        age_logits, female_logits = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        expected = Estimates(age_logits.softmax(dim=1).numpy(), female_logits.sigmoid().numpy())
+        _to_onnx(served, val_chips[:2], fp32)
+        rounding.round_weights(net, channels_first(_chips(chips, size, "train", ROUNDED)), floats)
+        rounded = partial / "rounded.onnx"
+        _to_onnx(served, val_chips[:2], rounded)
+        quantize(rounded, int8, floats)
+        rounded.unlink()
+        for path in (fp32, int8):
+            end_in_probabilities(path)
 
-    checks = {
-        "fp32": _compare(fp32, val_chips.numpy(), expected, MAX_AGE_DIFFERENCE),
-        "int8": _compare(int8, val_chips.numpy(), expected, MAX_INT8_DIFFERENCE),
-    }
-    card = Card(
-        intended_use=licences.INTENDED_USE, data=licences.description(provenance.data), figures=[]
-    )
-    estimator = {"int8": describe(int8), "fp32": describe(fp32)}
-    manifest = Manifest(
-        name=f"apparent-{recipe.name}",
-        version=estimator["int8"].sha256[:12],
-        files={
-            "estimator": estimator,
-            "detector": {DETECTOR_VARIANT: describe(EMBEDDED / DETECTOR)},
-        },
-        card=write_card(partial, card),
-        input=Input(chip_size=size, template=tuple(map(tuple, TEMPLATE.tolist()))),
-        policy=Policy(
-            interval=Interval(
-                coverage=0.9, regions=(AgeRegion(first_age=0, lowest=0.05, highest=0.95),)
+        checks = {
+            "fp32": _compare(fp32, val_chips.numpy(), expected, MAX_AGE_DIFFERENCE),
+            "int8": _compare(int8, val_chips.numpy(), expected, MAX_INT8_DIFFERENCE),
+        }
+        card = Card(
+            intended_use=licences.INTENDED_USE,
+            data=licences.description(provenance.data),
+            figures=[],
+        )
+        estimator = {"int8": describe(int8), "fp32": describe(fp32)}
+        manifest = Manifest(
+            name=f"apparent-{recipe.name}",
+            version=estimator["int8"].sha256[:12],
+            files={
+                "estimator": estimator,
+                "detector": {DETECTOR_VARIANT: describe(EMBEDDED / DETECTOR)},
+            },
+            card=write_card(partial, card),
+            input=Input(chip_size=size, template=tuple(map(tuple, TEMPLATE.tolist()))),
+            policy=Policy(
+                interval=Interval(
+                    coverage=0.9, regions=(AgeRegion(first_age=0, lowest=0.05, highest=0.95),)
+                ),
+                gender=GenderPolicy(uncertain_below=0.5),
             ),
-            gender=GenderPolicy(uncertain_below=0.5),
-        ),
-        licence=licences.licence(provenance.data),
-        provenance=provenance,
-    )
-    write_manifest(partial, manifest)
-    shutil.rmtree(out, ignore_errors=True)
-    partial.rename(out)
+            licence=licences.licence(provenance.data),
+            provenance=provenance,
+        )
+        write_manifest(partial, manifest)
     return checks
 
 

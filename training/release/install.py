@@ -3,7 +3,6 @@
 python -m training install runs/NAME/int8
 """
 
-import shutil
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +10,8 @@ from apparent.model import store
 from apparent.model.bundle import SERVED
 from apparent.model.writer import write_manifest
 from apparent.pipeline import Pipeline
-from training.release.card import reported, write_card
+from training.release.card import reported, require_markers, write_card
+from training.release.folders import replaced
 from training.release.licences import may_be_shipped, weights_notice
 
 NOTICE: Final = "LICENSE-WEIGHTS"
@@ -22,10 +22,12 @@ def install(folder: Path, target: Path, card: Path, readme: Path) -> store.Bundl
 
     Of the estimator only the variant that is served is taken. Installing `target` itself writes
     the texts again. Raises `ModelError` where the bundle is not sound, and `ValueError` where it
-    has no figures or is of data whose terms are not known.
+    has no figures or is of data whose terms are not known, `target` holds something else, or
+    `readme` has no place for the table: before anything is replaced.
     """
     bundle = store.load(folder.resolve().as_uri())
     Pipeline(bundle).warm_up()
+    require_markers(readme)
     if not reported(bundle.card.figures):
         raise ValueError(f"{folder} has no figures: run `evaluate --record` on it first.")
     if not may_be_shipped(bundle.manifest.provenance.data):
@@ -44,18 +46,10 @@ def install(folder: Path, target: Path, card: Path, readme: Path) -> store.Bundl
 
 
 def _put(bundle: store.Bundle, target: Path) -> None:
-    """Makes the folder beside `target` and exchanges the two by renaming."""
     manifest = bundle.manifest
     estimator = {"estimator": {SERVED: manifest.estimator}}
     manifest = manifest.model_copy(update={"files": manifest.files | estimator})
-    made, old = (target.with_name(f"{target.name}.{kind}") for kind in ("partial", "previous"))
-    shutil.rmtree(made, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
-    made.mkdir(parents=True)
-    for file in manifest.listed():
-        (made / file.path).write_bytes(bundle.read(file))
-    write_manifest(made, manifest)
-    if target.exists():
-        target.rename(old)
-    made.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    with replaced(target) as made:
+        for file in manifest.listed():
+            (made / file.path).write_bytes(bundle.read(file))
+        write_manifest(made, manifest)

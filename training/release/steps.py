@@ -29,6 +29,8 @@ def _calibrate(args: argparse.Namespace) -> None:
     from training.release.answers import sources
     from training.release.calibrate import Options, calibrate
 
+    if args.intervals_only and (args.knee, args.uncertain_below) != (None, None):
+        raise ValueError("--intervals-only leaves --knee and --uncertain-below as they are.")
     chosen = {name: getattr(args, name) for name in Options.model_fields}
     try:
         options = Options(**{name: value for name, value in chosen.items() if value is not None})
@@ -49,8 +51,12 @@ def _calibrate(args: argparse.Namespace) -> None:
 
 def _evaluate(args: argparse.Namespace) -> None:
     from training.release.answers import sources
-    from training.release.evaluate import evaluate, record, shown
+    from training.release.evaluate import UNSERVED, evaluate, record, shown
 
+    if args.record and args.through != "photos":
+        raise ValueError(UNSERVED)
+    if args.json and not args.json.absolute().parent.is_dir():
+        raise ValueError(f"There is no folder for {args.json}. Make it, or name another file.")
     result = evaluate(
         args.model,
         sources(args.images, args.labels),
@@ -58,11 +64,11 @@ def _evaluate(args: argparse.Namespace) -> None:
         args.through,
         steady=args.stability,
     )
+    print(shown(result))
     if args.json:
         write_text(args.json, json.dumps(result, indent=2) + "\n")
     if args.record:
         record(args.model, result)
-    print(shown(result))
 
 
 def _install(args: argparse.Namespace) -> None:
@@ -74,7 +80,6 @@ def _install(args: argparse.Namespace) -> None:
 
 
 def _labelled_photos(step: argparse.ArgumentParser) -> None:
-    step.add_argument("--model", type=Path, default=EMBEDDED, help="model bundle")
     step.add_argument(
         "--images", type=Path, required=True, nargs="+", action="extend", help="zips of photos"
     )
@@ -94,6 +99,7 @@ def add(steps: Any) -> None:
     step.set_defaults(run=_export)
 
     step = steps.add_parser("calibrate", help="temperatures and intervals of a model bundle")
+    step.add_argument("--model", type=Path, required=True, help="model bundle, changed in place")
     _labelled_photos(step)
     step.add_argument("--split", default="calibration")
     step.add_argument(
@@ -107,6 +113,7 @@ def add(steps: Any) -> None:
     step.set_defaults(run=_calibrate)
 
     step = steps.add_parser("evaluate", help="score a model bundle")
+    step.add_argument("--model", type=Path, default=EMBEDDED, help="model bundle")
     _labelled_photos(step)
     step.add_argument("--split", required=True, nargs="+", help="one split, or several")
     step.add_argument("--through", choices=("photos", "chips"), default="photos")

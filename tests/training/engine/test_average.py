@@ -119,6 +119,27 @@ def test_models_of_other_shapes_have_no_mean(
     assert not (tmp_path / "m").exists()
 
 
+def test_what_is_no_run_is_a_sentence(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = tmp_path / "plain.pt"
+    torch.save({"a": torch.zeros(1)}, plain)
+    assert main(["average", str(plain), str(plain), "--out", str(tmp_path / "m" / "m.pt")]) == 1
+    assert "plain.pt is not the model.pt of a fine-tuning run" in capsys.readouterr().err
+
+
+def test_a_run_that_weighs_twice_took_its_time_once(runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mean" / "model.pt"
+    members = [str(runs / name / "model.pt") for name in ("tiny", "tiny", "tiny-seed2")]
+    assert main(["average", *members, "--out", str(out)]) == 0
+    told = json.loads((tmp_path / "mean" / "run.json").read_text())
+    assert len(told["members"]) == 3
+    records = [
+        json.loads((runs / name / "run.json").read_text()) for name in ("tiny", "tiny-seed2")
+    ]
+    assert told["seconds"] == sum(record["seconds"] for record in records)
+
+
 def test_runs_on_other_labels_have_no_common_record(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

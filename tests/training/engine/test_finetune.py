@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,45 @@ def test_a_changed_recipe_does_not_continue_another_s_run(
 ) -> None:
     assert finetune(recipe(tmp_path, epochs=3), sets, run.parent) == 1
     assert "another recipe" in capsys.readouterr().err
+
+
+def test_a_run_does_not_go_on_from_other_weights_or_labels(
+    sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, start = tmp_path / "sets", tmp_path / "start" / "model.pt"
+    shutil.copytree(sets, data)
+    assert finetune(recipe(tmp_path, "start", epochs=1), data, tmp_path) == 0
+    short = recipe(tmp_path, epochs=2, start=start, schedule="stop_after = 1")
+    assert finetune(short, data, tmp_path) == 0
+    record = json.loads((tmp_path / "tiny" / "run.json").read_text())
+    for change in ({"start_sha256": "0" * 64}, {"data": {"exact": {"labels_sha256": "0"}}}):
+        (tmp_path / "tiny" / "run.json").write_text(json.dumps(record | change))
+        (tmp_path / "tiny" / "checkpoint.pt").unlink(missing_ok=True)
+        assert finetune(short, data, tmp_path) == 1
+        assert "Move it away" in capsys.readouterr().err
+
+
+def test_a_start_learnt_from_sets_that_the_run_is_recorded_to_have_learnt_from(
+    sets: Path, tmp_path: Path
+) -> None:
+    assert finetune(recipe(tmp_path, "start", epochs=1), sets, tmp_path) == 0
+    more = recipe(tmp_path, epochs=1, start=tmp_path / "start" / "model.pt")
+    settings = more.read_text().split("[[sources]]", maxsplit=1)[0]
+    more.write_text(settings + '[[sources]]\nname = "exact"\n')
+    assert finetune(more, sets, tmp_path) == 0
+    assert json.loads((tmp_path / "tiny" / "run.json").read_text())["data"].keys() == {
+        "exact",
+        "ranges",
+    }
+
+
+def test_starts_below_runs_are_found_wherever_the_runs_are(
+    sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tmp_path / "elsewhere"
+    assert finetune(recipe(tmp_path, "start", epochs=1), sets, runs) == 0
+    monkeypatch.chdir(tmp_path)  # which has no folder runs
+    assert finetune(recipe(tmp_path, epochs=1, start="runs/start/model.pt"), sets, runs) == 0
 
 
 def test_a_run_older_than_an_entry_of_the_recipe_goes_on(

@@ -36,6 +36,11 @@ def test_chips_that_do_not_fold_between_patches_are_refused() -> None:
         AgeGenderNet(FOLDED.model_copy(update={"image_size": 48}))
 
 
+def test_halves_that_never_meet_are_refused() -> None:
+    with pytest.raises(ValueError, match="meet in none of the 6 blocks"):
+        AgeGenderNet(Model(backbone="test_vit", image_size=64, folded=True, join_block=6))
+
+
 def test_a_network_that_is_not_folded_has_no_halves_to_join() -> None:
     with pytest.raises(ValidationError, match="join_block is for a folded network"):
         Model.model_validate({**FOLDED.model_dump(), "folded": False, "join_block": 2})

@@ -218,10 +218,23 @@ def test_calibration_rewrites_graphs_and_manifest_together(
         assert np.median(ratio) == pytest.approx(temperature, rel=0.02)
 
 
-def test_intervals_alone_leave_the_networks_as_they_are(bundle: Path, aged: Source) -> None:
+def test_a_bundle_calibrated_twice_is_as_after_the_first_time(bundle: Path, aged: Source) -> None:
+    once = calibrate(bundle, [aged], "calibration", Options(knee=40))
+    again = calibrate(bundle, [aged], "calibration", Options(knee=40))
+    assert again.provenance.calibration["fitted"] == once.provenance.calibration["fitted"]
+    assert again.version == once.version
+    assert not list(bundle.parent.glob("bundle.*"))
+
+
+def test_intervals_alone_leave_the_networks_and_the_threshold_as_they_are(
+    bundle: Path, aged: Source
+) -> None:
+    calibrate(bundle, [aged], "calibration", Options(knee=50, uncertain_below=0.7))
     before = store.load(bundle.as_uri())
-    calibrate(bundle, [aged], "calibration", Options(), intervals_only=True)
+    calibrate(bundle, [aged], "calibration", Options(coverage=0.5), intervals_only=True)
     after = store.load(bundle.as_uri())
+    assert after.manifest.policy.gender == before.manifest.policy.gender
+    assert after.manifest.provenance.calibration["options"]["knee"] == 50  # type: ignore[call-overload,index]
     assert after.estimator == before.estimator
     assert after.manifest.version == before.manifest.version
     assert after.manifest.policy.interval != before.manifest.policy.interval

@@ -176,10 +176,29 @@ def test_mistakes_on_the_command_line_are_sentences(
     assert "no row of split nothing; it has calibration" in capsys.readouterr().err
     assert main(["evaluate", *pair, "--images", str(aged.images), "--split", "test"]) == 1
     assert "2 --images for 1 --labels" in capsys.readouterr().err
-    assert main(["calibrate", *pair, "--coverage", "90"]) == 1
+    record = ["--split", "test", "--record", "--through", "chips"]
+    assert main(["evaluate", *pair, *record]) == 1
+    assert "--through photos" in capsys.readouterr().err
+    assert main(["evaluate", *pair, "--split", "test", "--json", "nowhere/a.json"]) == 1
+    assert "There is no folder for nowhere/a.json" in capsys.readouterr().err
+    model = ["--model", str(EMBEDDED)]
+    alone = ["--intervals-only", "--knee", "50"]
+    assert main(["calibrate", *model, *pair, *alone]) == 1
+    assert "leaves --knee" in capsys.readouterr().err
+    assert main(["calibrate", *model, *pair, "--coverage", "90"]) == 1
     error = capsys.readouterr().err
     assert "coverage: Input should be less than 1" in error
     assert len(error.splitlines()) == 1
+
+
+def test_no_photo_is_asked_for_where_a_collection_has_none_of_the_splits(
+    exported: Path, aged: Source, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,age,gender,split\na.jpg,30,male,train\n")
+    missing = aged._replace(images=tmp_path / "missing.zip")  # who asks for a photo fails otherwise
+    with pytest.raises(ValueError, match="no row of split test; it has train"):
+        evaluate(exported, [missing, Source(tmp_path / "b.zip", labels)], ["test"], "photos")
 
 
 def test_no_collection_at_all_is_a_sentence() -> None:

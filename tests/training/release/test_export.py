@@ -1,6 +1,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,7 +13,8 @@ from apparent.estimator import Estimator
 from apparent.model import EMBEDDED, store
 from tests.training.release.conftest import RUN, untrained
 from training.networks.pretrained import weights_of
-from training.release.export import ExportError, export
+from training.release import rounding
+from training.release.export import INT8, ExportError, export
 from training.release.quantize import FUSED_PRODUCT, dequantize, quantize
 
 
@@ -46,6 +48,33 @@ def test_a_layer_left_float_is_read_back_to_the_bit_and_the_others_within_their_
     assert [name for name in layers if torch.equal(trained[name], read[name])] == layers[1:2]
     for name in layers:
         torch.testing.assert_close(trained[name], read[name], atol=0.01, rtol=0)
+
+
+def test_a_run_s_own_folder_is_not_replaced_by_its_export(weights: Path, chips: Path) -> None:
+    before = sorted(path.name for path in weights.parent.iterdir())
+    with pytest.raises(ValueError, match="holds something else than a model bundle"):
+        export(weights, chips, weights.parent)
+    assert sorted(path.name for path in weights.parent.iterdir()) == before
+
+
+def test_the_int8_file_holds_the_weights_as_they_were_rounded(
+    weights: Path, chips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its steps are those that the rounding counted on, or they would undo it."""
+    rounded: dict[str, torch.Tensor] = {}
+    really = rounding.round_weights
+
+    def rounding_them(net: torch.nn.Module, *more: Any) -> None:
+        really(net, *more)
+        rounded.update({name: weight.clone() for name, weight in net.state_dict().items()})
+
+    monkeypatch.setattr(rounding, "round_weights", rounding_them)
+    export(weights, chips, tmp_path / "int8")
+    read = weights_of(tmp_path / "int8" / INT8)
+    changed = [name for name in read if not torch.equal(read[name], weights_of(weights)[name])]
+    assert len(changed) > 20
+    for name in changed:
+        torch.testing.assert_close(read[name], rounded[name], atol=1e-6, rtol=0)
 
 
 def test_no_processor_overflows_at_two_products_of_16_bits(exported: Path) -> None:

@@ -103,6 +103,27 @@ def test_an_unsound_bundle_leaves_everything_as_it_was(
     assert "stale" in texts[1].read_text()
 
 
+def test_a_folder_of_something_else_is_not_replaced(
+    scored: Path, texts: tuple[Path, Path], tmp_path: Path
+) -> None:
+    other = tmp_path / "library"
+    other.mkdir()
+    (other / "code.py").write_text("mine")
+    with pytest.raises(ValueError, match="holds something else than a model bundle"):
+        install(scored, other, *texts)
+    assert [path.name for path in other.iterdir()] == ["code.py"]
+
+
+def test_a_readme_without_a_place_for_the_table_leaves_the_model_as_it_was(
+    scored: Path, exported: Path, texts: tuple[Path, Path], tmp_path: Path
+) -> None:
+    target = Path(shutil.copytree(exported, tmp_path / "embedded"))
+    texts[1].write_text("No table.")
+    with pytest.raises(ValueError, match="does not have the lines"):
+        install(scored, target, *texts)
+    assert store.load(target.as_uri()) == store.load(exported.as_uri())
+
+
 def test_a_bundle_without_figures_is_not_installed(
     bundle: Path, texts: tuple[Path, Path], tmp_path: Path
 ) -> None:
