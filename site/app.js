@@ -1,4 +1,4 @@
-// The ways in: picker, drop, paste, camera, samples; the rest is loaded after the first paint.
+// The ways in; the rest is loaded after the first paint.
 // Without JavaScript the form posts by itself and the answer is JSON.
 
 /** @import { Messages } from "./i18n.js" */
@@ -64,10 +64,7 @@ function take() {
   input.value = ""; // so that the same photo can be chosen again
 }
 
-/**
- * @param {File[]} files
- * @param {string} [credit]
- */
+/** @param {File[]} files  @param {string} [credit] */
 async function add(files, credit = "") {
   notice.textContent = "";
   try {
@@ -82,6 +79,7 @@ async function add(files, credit = "") {
 async function showError(kind) {
   const loaded = await import("./i18n.js").catch(() => null);
   notice.textContent = loaded?.messages.errors[kind] ?? form.dataset.pageError ?? "";
+  notice.scrollIntoView({ block: "nearest" });
 }
 
 if (location.search || !navigator.language.startsWith("en")) {
@@ -93,7 +91,7 @@ requestAnimationFrame(() => setTimeout(() => {
   }
 }));
 (globalThis.requestIdleCallback ?? setTimeout)(() => {
-  // To be there when needed, with a connection or without; what fails now is told then.
+  // To be there when needed, with a connection or without.
   import("./queue.js").catch(() => {});
   import("./camera.js").catch(() => {});
 });

@@ -41,23 +41,24 @@ async function ask() {
 downloadButton.addEventListener("click", async () => {
   if (!offer) return;
   controller.abort();
-  controller = new AbortController();
+  const { signal } = (controller = new AbortController());
   state.textContent = "";
   showBusy(true);
   try {
-    await store(offer, controller.signal, (share) => {
+    await store(offer, signal, (share) => {
       bar.value = share;
       text.textContent = messages.onDeviceDownloading(formatPercent(share));
     });
-    local.turnOff(); // it may have the model before
+    local.release(); // it may have the model before
   } catch (error) {
-    if (!controller.signal.aborted) {
+    if (!signal.aborted) {
       showError(error instanceof DOMException && error.name === "QuotaExceededError" ? "full" : "unreachable");
     }
   }
   const focused = hasFocus(details);
   showBusy(false);
   await show(focused);
+  find("#announcer", HTMLElement).textContent = text.textContent;
 });
 cancelButton.addEventListener("click", () => controller.abort());
 forgetButton.addEventListener("click", async () => {
@@ -69,6 +70,7 @@ forgetButton.addEventListener("click", async () => {
 
 /** Says how things are. @param {boolean} focused whether the focus stays here */
 async function show(focused = hasFocus(details)) {
+  if (!bar.hidden) return; // a download says how far it is
   const kept = await stored();
   const size = offer ? formatLargeBytes(sizeOf(offer)) : "";
   const newer = Boolean(offer && kept && offer.hash !== kept.hash);

@@ -1,5 +1,4 @@
-// The card of one photo: waiting, at work, with its prediction, failed or cancelled. The photo itself is
-// shown from the start.
+// The card of one photo: waiting, at work, with its prediction, failed or cancelled.
 
 import { clone, find, hasFocus, keepFocus } from "./dom.js";
 import { isThere } from "./engine/remote.js";
@@ -40,6 +39,7 @@ export class PhotoCard {
     this.#find(".name").textContent = file.name;
     this.#find("h3").title = file.name; // it may be cut
     this.#find(".credit").textContent = credit;
+    this.#button(".another", () => find("#image", HTMLElement).click());
     this.#button(".retry", () => handlers.retry(this));
     this.#button(".elsewhere", () => handlers.elsewhere(this));
     this.#button(".cancel", () => this.cancel()).ariaLabel = messages.cancelOf(file.name);
@@ -71,10 +71,7 @@ export class PhotoCard {
     this.#show(messages.waiting, { busy: true });
   }
 
-  /**
-   * @param {string} state
-   * @param {number} [done] which share of it; without, nobody knows
-   */
+  /** @param {string} state  @param {number} [done] which share of it; without, nobody knows */
   showProgress(state, done) {
     const bar = find("progress", HTMLProgressElement, this.element);
     if (done === undefined) bar.removeAttribute("value");
@@ -157,8 +154,7 @@ export class PhotoCard {
    * @param {{
    *   busy?: boolean, progress?: boolean, retry?: boolean, elsewhere?: boolean, remove?: boolean,
    *   another?: boolean, failed?: boolean, predicted?: boolean,
-   * }} what busy: there is something to cancel; elsewhere: this device cannot, the service may; another:
-   *   only another photo helps
+   * }} what elsewhere: this device cannot, the service may; another: only another photo helps
    */
   #show(state, { busy, progress, retry, elsewhere, remove, another, failed, predicted }) {
     const focused = hasFocus(this.element);
@@ -176,10 +172,7 @@ export class PhotoCard {
     if (focused) keepFocus(this.element);
   }
 
-  /**
-   * @param {string} selector
-   * @param {() => void} pressed
-   */
+  /** @param {string} selector  @param {() => void} pressed */
   #button(selector, pressed) {
     const button = this.#find(selector);
     button.addEventListener("click", pressed);

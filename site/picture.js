@@ -7,7 +7,7 @@ import { formatInteger, formatRange, messages } from "./i18n.js";
 /** @import { PredictedPhoto } from "./export.js" */
 
 const LONG_SIDE = 1200; // pixels, of the photo in it
-const FOOT = 88; // pixels below the photo
+const FOOT = 88; // below it
 const INK = "#1c1b1a";
 const ACCENT = "#c2410c";
 const FONT = "system-ui, sans-serif";

@@ -11,9 +11,8 @@ const QUALITY = 0.95;
 const MAX_BYTES = 4_400_000; // what fits into a Lambda event, in base64 and with a form around it
 
 /**
- * The photo with its size in pixels: a small JPEG's own bytes but for its metadata, so that the answer is
- * that of the file, else re-encoded. Without a size, the file as it is, where the browser cannot read it but
- * the service might.
+ * With its size in pixels: a small JPEG's own bytes but for its metadata, else re-encoded. Without: the file
+ * as it is, which the browser cannot read but the service might.
  * @typedef {{blob: Blob, size?: Size}} PreparedPhoto
  */
 
@@ -43,7 +42,9 @@ function isOfService(bytes) {
  * @throws {PhotoError} tooLarge, notPhoto
  */
 export async function prepare(file) {
-  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
+  const bitmap = await createImageBitmap(file, {
+    imageOrientation: "from-image", colorSpaceConversion: "none", // as the service reads it
+  }).catch(() => null);
   if (!bitmap || !isFaithful(canvas(8, 8))) {
     if (file.size > MAX_BYTES) throw new PhotoError("tooLarge");
     const bytes = new Uint8Array(await file.arrayBuffer());

@@ -1,5 +1,4 @@
-// Where the page and the model are kept (engine/store.js), they work without a connection. It keeps nothing
-// itself, and is there only for those who chose to be answered on their device.
+// Where page and model are kept (engine/store.js), they work without a connection. It keeps nothing itself.
 
 /** @type {ServiceWorkerGlobalScope} */
 const scope = /** @type {any} */ (globalThis);

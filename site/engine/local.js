@@ -5,17 +5,14 @@ import { PhotoError } from "../errors.js";
 /** @import { Engine } from "./engine.d.ts" */
 /** @import { Answer, Question } from "./road.d.ts" */
 
-/**
- * Whether the visitor chose this device. It stays so when the browser throws the model away: no photo is
- * sent unasked then.
- */
+/** Whether the visitor chose this device; it stays so when the browser throws the model away. */
 export let isOn = false;
 /** @type {Worker | undefined} */
 let worker;
 let lastId = 0;
 
 /** @type {Engine["predict"]} */
-export async function predict(photo, signal) {
+export async function predict(photo, signal, sending) {
   /** @type {Question} */
   const question = { id: (lastId += 1), photo };
   const mine = start();
@@ -25,7 +22,10 @@ export async function predict(photo, signal) {
       const until = { signal: ended.signal };
       signal.addEventListener("abort", () => reject(signal.reason), until);
       mine.addEventListener("error", () => reject(new PhotoError("localFailed")), until);
-      mine.addEventListener("released", () => reject(new PhotoError("localGone")), until);
+      mine.addEventListener("released", () => {
+        if (isOn) resolve(predict(photo, signal, sending)); // by a newer model
+        else reject(new PhotoError("localGone"));
+      }, until);
       mine.addEventListener("message", (/** @type {MessageEvent<Answer>} */ { data }) => {
         if (data.id !== question.id) return;
         if ("prediction" in data) return resolve(data.prediction);
@@ -33,12 +33,11 @@ export async function predict(photo, signal) {
         reject(new PhotoError(data.kind));
       }, until);
       mine.postMessage(question);
-    });
+    }).finally(() => ended.abort());
   } catch (error) {
-    if (mine === worker && error instanceof PhotoError && error.kind.startsWith("local")) release(); // to begin anew
+    const failed = error instanceof PhotoError && error.kind.startsWith("local");
+    if (mine === worker && (failed || signal.aborted)) release(); // to begin anew
     throw error;
-  } finally {
-    ended.abort();
   }
 }
 
@@ -63,9 +62,10 @@ function start() {
   return (worker = started);
 }
 
-function release() {
+/** Whoever waits for its answer begins anew, where this device is still to look. */
+export function release() {
   const released = worker;
   worker = undefined;
   released?.terminate();
-  released?.dispatchEvent(new Event("released")); // whoever waits for it would wait for ever
+  released?.dispatchEvent(new Event("released"));
 }

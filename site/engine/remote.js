@@ -8,7 +8,7 @@ import { PhotoError } from "../errors.js";
 export const isThere = document.documentElement.dataset.service !== "none";
 
 const ENDPOINT = "/api/v1/predict";
-const TIMEOUT = 60_000; // milliseconds; the service has 30 s, and the photo must travel
+const TIMEOUT = 300_000; // milliseconds; a large photo may travel for minutes
 /** @type {Record<number, PhotoError["kind"]>} */
 const KIND_BY_STATUS = {
   400: "unreachable", // the upload broke off

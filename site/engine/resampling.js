@@ -1,5 +1,4 @@
-// Scaling and cutting as Pillow does it, to the bit: the networks learnt from its pixels, and a canvas
-// scales otherwise in every browser.
+// Scaling and cutting as Pillow does it, to the bit: a canvas scales otherwise in every browser.
 
 import { blank } from "./pixels.js";
 
@@ -90,13 +89,7 @@ const fixed = (weight) => Math.trunc((weight < 0 ? -0.5 : 0.5) + weight * 2 ** P
 
 /**
  * One row or column, whose pixels begin at `start` and are `step` apart.
- * @param {Uint8Array} source
- * @param {number} start
- * @param {number} step
- * @param {Uint8Array} target
- * @param {number} targetStart
- * @param {number} targetStep
- * @param {Taps} taps
+ * @type {(source: Uint8Array, start: number, step: number, target: Uint8Array, targetStart: number, targetStep: number, taps: Taps) => void}
  */
 function weighLine(source, start, step, target, targetStart, targetStep, { first, weights }) {
   for (let i = 0; i < weights.length; i += 1) {

@@ -1,5 +1,5 @@
 // The model and its runtime in this browser: downloaded once, checked, kept by the bundle's hash; and the
-// page itself beside them, so that both work without a connection.
+// page beside them.
 
 import { PhotoError } from "../errors.js";
 

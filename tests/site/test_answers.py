@@ -89,6 +89,21 @@ def test_faces_are_numbered_as_one_reads_on_photo_and_cards_and_in_files(
 
 
 @on_server
+def test_on_a_phone_a_pin_leads_to_its_card_in_sight(open_page: Opener, square: Path) -> None:
+    """The photo stays above the cards, and may not lie over the one that is meant."""
+    page = open_page(viewport={"width": 390, "height": 844})
+    answering(page, answer(*[face()] * 12))
+    choose(page, square)
+    cards = page.locator(".photo .face")
+    expect(cards).to_have_count(12)
+    cards.first.evaluate("it => scrollBy(0, it.getBoundingClientRect().top - 10)")
+    page.locator(".photo .boxes button").first.dispatch_event("click")
+    expect(cards.first).to_be_focused()
+    picture, card = place(page.locator(".photo .picture")), place(cards.first)
+    assert card[1] >= picture[1] + picture[3] - 1
+
+
+@on_server
 def test_one_face_is_large_and_four_are_a_grid(page: Page, square: Path) -> None:
     sizes = []
     for count in (1, 4):

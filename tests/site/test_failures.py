@@ -1,13 +1,16 @@
 """Each failure has its own sentence and a next step, and nothing is left spinning."""
 
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event, Thread
+from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.conftest import SAMPLES
+from tests.conftest import ROOT, SAMPLES
 from tests.site.conftest import PREDICT, Opener, answer, choose, face
 
 pytestmark = pytest.mark.parametrize("address", ["server"], indirect=True)
@@ -254,6 +257,29 @@ def test_all_photos_can_be_cancelled_at_once(page: Page) -> None:
     page.unroute(PREDICT)
 
 
+def test_another_photo_can_be_chosen_with_the_keyboard_after_a_failure_for_good(
+    page: Page, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("no photo")
+    choose(page, tmp_path / "notes.txt")
+    another = page.get_by_role("button", name="Try another photo")
+    with page.expect_file_chooser() as chooser:
+        another.press("Enter")
+    chooser.value.set_files(HOPPER)
+    expect(page.locator(".photo .state").first).to_have_text("One face.")
+
+
+def test_what_cannot_be_taken_is_told_in_sight(page: Page) -> None:
+    page.route(PREDICT, lambda route: route.fulfill(json=answer(*[face()] * 12)))
+    choose(page, HOPPER, HOPPER)
+    expect(page.locator(".photo .face")).to_have_count(24)
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.locator("h1")).not_to_be_in_viewport()
+    page.evaluate("document.body.dispatchEvent(new DragEvent('drop', {bubbles: true}))")
+    expect(page.get_by_role("alert")).to_contain_text("No file was in what you dropped.")
+    expect(page.get_by_role("alert")).to_be_in_viewport()
+
+
 def test_a_sample_that_cannot_be_loaded_has_its_sentence(page: Page) -> None:
     page.route("**/samples/*", lambda route: route.abort())
     page.get_by_role("button", name="Eileen Collins").click()
@@ -308,6 +334,55 @@ def test_a_page_that_is_not_loaded_whole_says_so(open_page: Opener, page: Page) 
     broken.route("**/i18n.js", lambda route: route.abort())
     broken.reload()
     expect(broken.get_by_role("alert")).to_contain_text("could not be loaded whole")
+
+
+class _InTwoPieces(SimpleHTTPRequestHandler):
+    """Serves the page's files; of the page itself the second half once its script runs, or not."""
+
+    runs: Event
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args, directory=str(ROOT / "site"))
+
+    def do_GET(self) -> None:
+        page = (ROOT / "site" / "index.html").read_bytes()
+        half = page.index(b"<body>")
+        if self.path == "/":
+            self._begin("text/html")
+            self.wfile.write(page[:half])
+            self.runs.wait(1)
+            self.wfile.write(page[half:])
+        elif self.path == "/app.js":
+            self._begin("text/javascript")
+            script = (ROOT / "site" / "app.js").read_bytes()
+            self.wfile.write(b"new Image().src = '/runs';" + script)
+        elif self.path == "/runs":
+            self._begin("image/png")
+            self.runs.set()
+        else:
+            super().do_GET()
+
+    def _begin(self, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def test_a_script_that_comes_before_the_page_waits_for_it(browser: Browser) -> None:
+    handler = type("Handler", (_InTwoPieces,), {"runs": Event()})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{server.server_port}/")
+    expect(page.locator("#upload.ready")).to_be_attached()
+    page.close()
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def test_a_page_without_its_script_says_so_after_a_while(open_page: Opener) -> None:

@@ -334,6 +334,39 @@ def test_a_newer_model_comes_with_its_figures(here: Page) -> None:
 
 
 @on_server
+def test_a_photo_in_work_is_looked_at_again_by_the_newer_model(here: Page, crowd: Path) -> None:
+    index = json.loads((FILES / "bundle.json").read_text()) | {"hash": "0123456789ab"}
+    here.context.route("**/bundle.json", lambda route: route.fulfill(json=index))
+    here.reload(wait_until="networkidle")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    here.context.route("**/age_gender.*", hold)
+    here.locator("#on-device summary").click()
+    with here.context.expect_event("request", lambda request: "age_gender" in request.url):
+        here.get_by_role("button", name="Get the newer model").click()
+    choose(here, crowd)
+    expect(here.locator(".photo .state")).to_have_text("Looking…")
+    for route in held:
+        route.continue_()
+    expect(here.locator("#announcer")).to_contain_text("It is on", timeout=PATIENCE)
+    answered(here, "8 faces.")
+
+
+@on_server
+def test_what_is_cancelled_is_not_worked_on(here: Page, crowd: Path) -> None:
+    choose(here, crowd)
+    expect(here.locator(".photo .state")).to_have_text("Looking…")
+    assert len(here.workers) == 1
+    with here.workers[0].expect_event("close"):
+        here.get_by_role("button", name="Cancel crowd.jpg").click()
+    choose(here, SAMPLES / "grace_hopper.jpg")
+    answered(here)
+
+
+@on_server
 def test_a_browser_that_keeps_nothing_is_answered_by_the_service(page: Page) -> None:
     page.add_init_script(  # as where the visitor blocks what sites keep
         """for (const name of ["keys", "open", "match", "has", "delete"]) {
