@@ -47,8 +47,8 @@ def test_a_teacher_of_many_views_answers_alike_for_a_chip_and_its_mirror_image(
     mirrored = tmp_path / "mirrored"
     shutil.copytree(sets / "exact", mirrored)
     np.save(mirrored / "chips.npy", chips[:, :, ::-1])
-    spread = {}
-    for jittered in (0, 24):
+    answers, apart = {}, {}
+    for jittered in (0, 1, 24):
         out = tmp_path / f"teacher-{jittered}"
         weights = str(next(tmp_path.glob("*/model.pt")))
         for folder in (sets / "exact", mirrored):
@@ -56,6 +56,8 @@ def test_a_teacher_of_many_views_answers_alike_for_a_chip_and_its_mirror_image(
             assert main(["soft-targets", weights, *common]) == 0
         one, other = np.load(out / "exact.npy"), np.load(out / "mirrored.npy")
         known = ~np.isnan(one).any(axis=1)
-        np.testing.assert_allclose(one[known], other[known], atol=0.02)
-        spread[jittered] = one[known]
-    assert not np.array_equal(spread[0], spread[24])
+        answers[jittered] = one[known]
+        apart[jittered] = np.abs(one[known] - other[known]).mean()
+    assert apart[0] < 1e-6  # the mean of both
+    assert apart[24] < 0.7 * apart[1]  # about 0.56 where views err apart: one of 3, 24 of 26
+    assert not np.array_equal(answers[0], answers[24])
