@@ -85,13 +85,13 @@ async function showError(kind) {
 if (location.search || !navigator.language.startsWith("en")) {
   import("./i18n.js").catch(() => showError("pageError")); // which translates the page
 }
-requestAnimationFrame(() => setTimeout(() => {
-  for (const part of [import("./example.js"), import("./about.js"), import("./on-device.js")]) {
-    part.catch(() => showError("pageError"));
+requestAnimationFrame(() => setTimeout(async () => {
+  for (const part of ["./example.js", "./about.js", "./on-device.js"]) {
+    await import(part).catch(() => showError("pageError")); // each in a task of its own
   }
 }));
 (globalThis.requestIdleCallback ?? setTimeout)(() => {
-  // To be there when needed, with a connection or without.
+  // To be there when needed.
   import("./queue.js").catch(() => {});
   import("./camera.js").catch(() => {});
 });
