@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import termios
 from collections.abc import Callable
 from contextlib import suppress
@@ -187,6 +188,25 @@ def test_a_disk_too_full_to_go_on_leaves_what_there_is(photos: Path) -> None:
     assert "cannot be written: File too large" in result.stderr
     assert out.read_bytes() == before
     assert [path.name for path in out.parent.glob("out*")] == ["out.jsonl"]
+
+
+def test_an_error_that_nobody_thought_of_costs_one_photo(photos: Path) -> None:
+    (photos / "b.jpg").write_bytes(b"odd")
+    program = """
+import sys
+from apparent.cli import main
+from apparent.pipeline import Pipeline
+really = Pipeline.__call__
+Pipeline.__call__ = lambda self, data: really(self, data) if len(data) > 3 else 1 / 0
+sys.exit(main())
+"""
+    out = photos.parent / "out.jsonl"
+    command = [sys.executable, "-c", program, "predict", str(photos), "--output", str(out)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "b.jpg: ZeroDivisionError: division by zero" in result.stderr
+    names = [Path(json.loads(line)["file"]).name for line in out.read_text().splitlines()]
+    assert names == ["a.jpg", "c.jpg"]
 
 
 def test_a_full_disk_behind_standard_output_is_told(photos: Path) -> None:
