@@ -39,12 +39,12 @@ def record(
         name: {"labels_sha256": _sha256(data / name / LABELS), "faces": count}
         for name, count in faces.items()
     }
-    require_start(out, recipe)
+    start_sha256 = require_start(out, recipe)
     if any(before["data"].get(name, source) != source for name, source in own.items()):
         raise ValueError(f"{out} learns from other labels than at first. Move it away to go on.")
     content: dict[str, Any] = {
         **_recipe(recipe),
-        "start_sha256": _sha256(start) if start.is_file() else before.get("start_sha256"),
+        "start_sha256": start_sha256,
         "commit": _joined([before["commit"], _commit()]),
         "data": _learnt_before(start) | own,
         "versions": _versions(),
@@ -54,16 +54,23 @@ def record(
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
-def require_start(out: Path, recipe: Recipe | PretrainRecipe) -> None:
-    """Raises `ValueError` where the run in `out` began from other weights than are there today."""
+def require_start(out: Path, recipe: Recipe | PretrainRecipe) -> str | None:
+    """The sha256 of the file that the run in `out` starts from, if there is one, or was.
+
+    Raises `ValueError` where the run began from other weights than it holds today.
+    """
     start, path = located(recipe.model.start, out.parent), out / RUN
-    if not start.is_file() or not path.exists():
-        return
-    began = json.loads(path.read_text()).get("start_sha256")
-    if began not in (None, _sha256(start)):
+    began: str | None = None
+    if path.exists():
+        began = json.loads(path.read_text()).get("start_sha256")
+    if not start.is_file():
+        return began
+    today = _sha256(start)
+    if began not in (None, today):
         raise ValueError(
             f"{out} began from other weights than {start} holds today. Move it away to train anew."
         )
+    return today
 
 
 def record_average(out: Path, recipe: Recipe, members: list[Path]) -> None:

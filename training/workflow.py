@@ -82,12 +82,12 @@ def finish_bundle(
     splits: Sequence[str],
 ) -> None:
     """Calibrates the export beside `bundle`, scores it, and puts it in the place of `bundle`."""
+    require_place(bundle)
     made = unfinished(bundle)
     calibrate(made, calibrate_on, "calibration", options)
     result = evaluate(made, score_on, splits, "photos")
     record(made, result)
     print(shown(result))
-    require_place(bundle)
     shutil.rmtree(bundle, ignore_errors=True)
     made.rename(bundle)
 

@@ -147,17 +147,16 @@ def collect(
     """The answers for some splits of each collection; raises `ValueError` where one has none."""
     if not collections:
         raise ValueError(f"No collection has a face to ask for in {' or '.join(splits)}.")
-    for source in collections:  # before minutes of work
-        read_labels(source.labels).rows(splits)
+    every = [read_labels(source.labels) for source in collections]
+    rows = [labels.rows(splits) for labels in every]  # before minutes of work
     ask = asker(bundle, through)
-    parts = [_collect(ask, source, splits) for source in collections]
+    parts = [_collect(ask, *one) for one in zip(collections, every, rows, strict=True)]
     names = vars(parts[0])
     return Answers(**{n: np.concatenate([getattr(part, n) for part in parts]) for n in names})
 
 
-def _collect(ask: Ask, source: Source, splits: Sequence[str]) -> Answers:
-    every = read_labels(source.labels)
-    labels = every[every.rows(splits)]
+def _collect(ask: Ask, source: Source, every: Labels, rows: NDArray[np.int64]) -> Answers:
+    labels = every[rows]
     n = len(labels)
     ages = np.full((n, AGES), 1 / AGES, np.float32)
     female = np.where(labels.genders == FEMALE, 0, 1).astype(np.float32)

@@ -7,7 +7,6 @@ collections, so what is calibrated is the very file that answers, quantisation a
 detection included.
 """
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from onnx import numpy_helper
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from apparent.ages import AGES, median_age, mid_cumulative
-from apparent.atomic import atomic_write
 from apparent.model import store
 from apparent.model.bundle import (
     SERVED,
@@ -34,7 +32,7 @@ from apparent.model.bundle import (
 from apparent.model.writer import describe, write_card, write_manifest
 from training.data.labels import FEMALE
 from training.release.answers import Answers, Source, collect
-from training.release.folders import replaced
+from training.release.folders import changed
 from training.release.metrics import in_age_bands, touched
 
 Floats = NDArray[np.floating]
@@ -254,8 +252,7 @@ def calibrate(
         "covered": coverage_by_source(answers, interval),
     }
     gender = GenderPolicy(uncertain_below=options.uncertain_below)
-    with replaced(folder) as made:
-        shutil.copytree(folder, made, dirs_exist_ok=True)
+    with changed(folder) as made:
         manifest = _with_graphs(made, manifest, graphs)
         manifest = manifest.model_copy(
             update={
@@ -315,8 +312,7 @@ def _with_graphs(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelP
     variants = dict(manifest.files["estimator"])
     for variant, model in graphs.items():
         path = folder / variants[variant].path
-        with atomic_write(path) as partial:
-            onnx.save(model, str(partial))
+        onnx.save(model, str(path))
         variants[variant] = describe(path)
     files: dict[Role, dict[str, File]] = {**manifest.files, "estimator": variants}
     return manifest.model_copy(update={"files": files, "version": variants[SERVED].sha256[:12]})

@@ -6,7 +6,6 @@
 takes the file as an aligned face already, which shows what detection and alignment cost.
 """
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +13,7 @@ from typing import Any, Final
 from apparent.model import store
 from apparent.model.writer import write_card, write_manifest
 from training.release.answers import Answers, Source, Through, collect
-from training.release.folders import replaced
+from training.release.folders import changed
 from training.release.metrics import report
 from training.release.stability import stability
 
@@ -68,8 +67,7 @@ def record(folder: Path, result: Result) -> None:
     places = {(one["data"], one["split"]) for one in new}
     kept = [one for one in bundle.card.figures if (one["data"], one["split"]) not in places]
     card = bundle.card.model_copy(update={"figures": [*kept, *new]})
-    with replaced(folder) as made:
-        shutil.copytree(folder, made, dirs_exist_ok=True)
+    with changed(folder) as made:
         described = write_card(made, card)
         write_manifest(made, bundle.manifest.model_copy(update={"card": described}))
 

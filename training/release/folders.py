@@ -29,3 +29,11 @@ def replaced(folder: Path) -> Iterator[Path]:
         folder.rename(old)
     made.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def changed(folder: Path) -> Iterator[Path]:
+    """A copy of the bundle at `folder`, to change, that takes its place as in `replaced`."""
+    with replaced(folder) as made:
+        shutil.copytree(folder, made, dirs_exist_ok=True)
+        yield made
