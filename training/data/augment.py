@@ -7,6 +7,7 @@ the order in which they befall a photo.
 
 import io
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from apparent.arrays import Pixels
 from training.recipe import Augment
 
 _LUMA = (0.299, 0.587, 0.114)
@@ -159,9 +161,10 @@ def _noisy(pixels: Tensor, sigma: Tensor, places: Tensor) -> Tensor:
     size = pixels.shape[-1]
     generator = torch.Generator().manual_seed(0)
     sheet = torch.randn(3, 2 * size, 2 * size, generator=generator).to(pixels.device)
-    corners = (places * size).long().tolist()
-    windows = [sheet[:, y : y + size, x : x + size] for y, x in corners]
-    return pixels + torch.stack(windows) * _per_face(sigma)
+    line = torch.arange(size, device=pixels.device)
+    rows, columns = ((places * size).long()[:, :, None] + line).unbind(1)
+    windows = sheet[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
+    return pixels + windows * _per_face(sigma)
 
 
 def _recompressed(pixels: Tensor, recipe: Augment, draws: Tensor) -> Tensor:
@@ -170,15 +173,19 @@ def _recompressed(pixels: Tensor, recipe: Augment, draws: Tensor) -> Tensor:
     images = (pixels[chosen].permute(0, 2, 3, 1) * 255).round().to(torch.uint8).cpu().numpy()
     qualities = recipe.jpeg_quality + (95 - recipe.jpeg_quality) * draws[chosen, 1]
     formats = ["WEBP" if draw < _WEBP else "JPEG" for draw in draws[chosen, 2].tolist()]
-    pixels = pixels.clone()
-    for i, image, quality, kind in zip(
-        chosen.tolist(), images, qualities.tolist(), formats, strict=True
-    ):
-        file = io.BytesIO()
-        Image.fromarray(image).save(file, kind, quality=round(quality))
-        decoded = torch.from_numpy(np.array(Image.open(file))).to(pixels.device)
-        pixels[i] = decoded.permute(2, 0, 1) / 255
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        decoded = list(pool.map(_through, images, qualities.tolist(), formats))
+    if decoded:
+        pixels = pixels.clone()
+        pixels[chosen] = channels_first(torch.from_numpy(np.stack(decoded)).to(pixels.device))
     return pixels
+
+
+def _through(image: Pixels, quality: float, kind: str) -> Pixels:
+    """An image, uint8 `[S, S, 3]`, compressed and read again."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, kind, quality=round(quality))
+    return np.array(Image.open(file))
 
 
 def _per_face(values: Tensor) -> Tensor:

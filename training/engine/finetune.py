@@ -7,7 +7,7 @@ model.pt holds the averaged weights.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +26,20 @@ from training.engine.distributed import Workers
 from training.engine.losses import age_gender_loss, departure, disagreement, targets
 from training.networks import model
 from training.recipe import Precision, Recipe, Source, located
+
+
+class _Batch(NamedTuple):
+    """Some faces, each as often as it has views."""
+
+    pixels: Tensor
+    """`[n, 3, S, S]` in 0 to 1, changed."""
+    plain: Tensor | None
+    """Each face once, unchanged, for the averaged weights to answer."""
+    age_low: Tensor
+    age_high: Tensor
+    genders: Tensor
+    soft: Tensor | None
+    """A teacher's answers."""
 
 
 def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
@@ -62,29 +76,37 @@ def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
         draws = loop.Draws(recipe.seed, epoch, len(order), views * DRAWS)
         net.train()
 
-        def loss_of(
+        def batch_of(
             places: NDArray[np.int64],
             order: NDArray[np.int64] = order,
             draws: loop.Draws = draws,
-        ) -> Tensor:
+        ) -> _Batch:
             chosen = np.tile(order[places], views)
 
             def of(array: NDArray[Any]) -> Tensor:
                 return torch.from_numpy(array[chosen]).to(device)
 
+            size = recipe.model.image_size
             chips = torch.from_numpy(faces.chips(chosen)).to(device)
             jitter = torch.cat(draws.of(places, device).split(DRAWS, dim=1))
-            pixels = augment(chips, recipe.model.image_size, recipe.augment, jitter)
-            age_logits, female_logits = model.predict(shared, pixels, recipe.precision)
-            labels = of(faces.age_low), of(faces.age_high), of(faces.genders)
-            soft = None if faces.soft is None else of(faces.soft)
-            right = targets(*labels, soft, age_logits.shape[1], recipe.loss)
+            return _Batch(
+                augment(chips, size, recipe.augment, jitter),
+                to_float(chips[: len(places)], size) if recipe.loss.mean_teacher else None,
+                of(faces.age_low),
+                of(faces.age_high),
+                of(faces.genders),
+                None if faces.soft is None else of(faces.soft),
+            )
+
+        def loss_of(batch: _Batch) -> Tensor:
+            age_logits, female_logits = model.predict(shared, batch.pixels, recipe.precision)
+            labels = batch.age_low, batch.age_high, batch.genders
+            right = targets(*labels, batch.soft, age_logits.shape[1], recipe.loss)
             loss = age_gender_loss(age_logits, female_logits, right, recipe.loss)
             if recipe.loss.consistency:
                 loss = loss + recipe.loss.consistency * disagreement(age_logits, female_logits)
-            if recipe.loss.mean_teacher:
-                plain = to_float(chips[: len(places)], recipe.model.image_size)
-                taught = _taught(average.module, plain, recipe.precision, views)
+            if batch.plain is not None:
+                taught = _taught(average.module, batch.plain, recipe.precision, views)
                 answered = (age_logits, female_logits)
                 loss = loss + recipe.loss.mean_teacher * departure(answered, taught)
             return loss
@@ -94,6 +116,7 @@ def finetune(recipe: Recipe, data: Path, out: Path, workers: Workers) -> Path:
             progress,
             faces.per_epoch,
             shared,
+            batch_of,
             loss_of,
             optimizer,
             scheduler,

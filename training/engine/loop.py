@@ -22,6 +22,7 @@ from tqdm import tqdm
 from training._timm import timm
 from training.engine.checkpoint import Progress, RunFolder
 from training.engine.distributed import Workers, without_exchange
+from training.engine.prefetch import Batch, prefetched
 from training.recipe import PretrainRecipe, Recipe, Schedule
 
 AnyRun = Recipe | PretrainRecipe
@@ -66,7 +67,8 @@ def adamw(backbone: Any, others: list[tuple[str, nn.Parameter]], schedule: Sched
     for group in groups:
         group["lr"] = schedule.rate * group.pop("lr_scale", 1.0)
         group.pop("param_names", None)
-    return torch.optim.AdamW(groups, betas=schedule.betas)
+    fused = groups[0]["params"][0].is_cuda  # one kernel for all of them
+    return torch.optim.AdamW(groups, betas=schedule.betas, fused=fused)
 
 
 def one_cycle(optimizer: Optimizer, schedule: Schedule, faces: int) -> OneCycleLR:
@@ -94,7 +96,8 @@ def train_epoch(
     progress: Progress,
     faces: int,
     net: nn.Module,
-    loss_of: Callable[[NDArray[np.int64]], Tensor],
+    batch_of: Callable[[NDArray[np.int64]], Batch],
+    loss_of: Callable[[Batch], Tensor],
     optimizer: Optimizer,
     scheduler: OneCycleLR,
     workers: Workers,
@@ -103,8 +106,9 @@ def train_epoch(
 ) -> dict[str, float]:
     """The rest of an epoch of `faces` places; the epoch's mean loss, gradient norm, rate and speed.
 
-    `loss_of` takes some places of the epoch and returns the mean loss of their faces; `net` is what
-    it runs, as `Workers.share` returned it. What is left over after the last full batch is not
+    `batch_of` makes a batch of some places of the epoch, perhaps ahead of its turn and in another
+    thread; `loss_of` takes it and returns the mean loss of its faces; `net` is what that runs, as
+    `Workers.share` returned it. What is left over after the last full batch is not
     seen. Raises `ValueError` where a batch cannot be cut evenly, or the loss is not finite: then
     what was written last stands.
     """
@@ -119,6 +123,8 @@ def train_epoch(
         steps, parts, workers.count, size // parts // workers.count
     )
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    mine = batches[progress.steps :, :, workers.rank].reshape(-1, batches.shape[-1])
+    made = prefetched(batch_of, mine, workers.device)
     bar = tqdm(
         range(progress.steps, steps),
         desc=f"epoch {epoch + 1}",
@@ -135,7 +141,7 @@ def train_epoch(
         for part in range(parts):
             last = part == parts - 1
             with nullcontext() if last else without_exchange(net):
-                part_loss = loss_of(batches[step, part, workers.rank]) / parts
+                part_loss = loss_of(next(made)) / parts
                 part_loss.backward()
             losses.append(part_loss.detach())
         norm = nn.utils.clip_grad_norm_(parameters, recipe.schedule.clip_norm).item()

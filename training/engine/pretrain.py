@@ -8,6 +8,7 @@ names as its `start`. reconstructions.png shows what it paints.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +27,15 @@ from training.networks.pretrained import has_head
 from training.recipe import PretrainRecipe, located
 
 SHOWN = 8
+
+
+class _Batch(NamedTuple):
+    """Some faces."""
+
+    pixels: Tensor
+    """`[n, 3, S, S]` in 0 to 1."""
+    noise: Tensor
+    """`[n, patches]`, by which patches are hidden."""
 
 
 def pretrain(recipe: PretrainRecipe, data: Path, out: Path, workers: Workers) -> Path:
@@ -51,17 +61,19 @@ def pretrain(recipe: PretrainRecipe, data: Path, out: Path, workers: Workers) ->
         draws = loop.Draws(recipe.seed, progress.epochs, len(order), DRAWS + mae.patches)
         mae.train()
 
-        def loss_of(
+        def batch_of(
             places: NDArray[np.int64],
             order: NDArray[np.int64] = order,
             draws: loop.Draws = draws,
-        ) -> Tensor:
+        ) -> _Batch:
             chips = torch.from_numpy(faces.chips(order[places])).to(device)
             drawn = draws.of(places, device)
             jitter, noise = drawn[:, :DRAWS], drawn[:, DRAWS:]
-            pixels = augment(chips, recipe.model.image_size, recipe.augment, jitter)
+            return _Batch(augment(chips, recipe.model.image_size, recipe.augment, jitter), noise)
+
+        def loss_of(batch: _Batch) -> Tensor:
             with model.autocast(recipe.precision, device):
-                loss: Tensor = shared(pixels, noise)[0]
+                loss: Tensor = shared(batch.pixels, batch.noise)[0]
             return loss
 
         figures = loop.train_epoch(
@@ -69,6 +81,7 @@ def pretrain(recipe: PretrainRecipe, data: Path, out: Path, workers: Workers) ->
             progress,
             faces.per_epoch,
             shared,
+            batch_of,
             loss_of,
             optimizer,
             scheduler,
