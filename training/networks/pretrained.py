@@ -1,5 +1,6 @@
 """Weights to start from: the pretrained ViT-S/14 of a pinned package, or any local checkpoint."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -125,17 +126,23 @@ def exported_weights(path: Path) -> dict[str, Tensor]:
 def load_backbone(backbone: Any, weights: dict[str, Tensor]) -> None:
     """Loads `weights` into a timm ViT, resampling the position embedding to its grid.
 
-    A folded network's grid is the left half of a square one. Raises `ValueError` with the names
-    that are missing or left over.
+    A folded network's grid is the left half of a square one, which cannot be made whole. Raises
+    `ValueError` with the names that are missing or left over.
     """
     weights = dict(weights)
     position = weights.get("pos_embed")
     if position is not None and position.shape != backbone.pos_embed.shape:
         (rows, columns), prefix = backbone.patch_embed.grid_size, backbone.num_prefix_tokens
+        patches = position.shape[1] - prefix
+        begun_folded = math.isqrt(patches) ** 2 != patches
+        side = math.isqrt(2 * patches if begun_folded else patches)
         whole = timm.layers.resample_abs_pos_embed(
-            position, new_size=[rows, rows], num_prefix_tokens=prefix
+            position,
+            new_size=[rows, rows // 2 if begun_folded else rows],
+            old_size=[side, side // 2 if begun_folded else side],
+            num_prefix_tokens=prefix,
         )
-        grid = whole[:, prefix:].unflatten(1, (rows, rows))[:, :, :columns]
+        grid = whole[:, prefix:].unflatten(1, (rows, -1))[:, :, :columns]
         weights["pos_embed"] = torch.cat([whole[:, :prefix], grid.flatten(1, 2)], dim=1)
     result = backbone.load_state_dict(weights, strict=False)
     if result.missing_keys or result.unexpected_keys:

@@ -42,6 +42,23 @@ def test_a_folded_network_takes_the_positions_of_the_left_half(start: str) -> No
     torch.testing.assert_close(loaded.pos_embed, left)
 
 
+def test_a_folded_grid_of_another_size_is_resampled_and_not_unfolded() -> None:
+    large, small, whole = (
+        timm.create_model("test_vit", img_size=size, num_classes=0)
+        for size in ((96, 48), (64, 32), 64)
+    )
+    rows = torch.arange(6.0)[:, None].expand(6, 3).reshape(1, 18, 1)  # each patch tells its row
+    torch.nn.init.zeros_(large.pos_embed)
+    with torch.no_grad():
+        large.pos_embed[:, 1:] += rows
+    load_backbone(small, large.state_dict())
+    grid = small.pos_embed[0, 1:, 0].unflatten(0, (4, 2))
+    torch.testing.assert_close(grid[:, 0], grid[:, 1])
+    assert (grid[1:] - grid[:-1] > 1).all()
+    with pytest.raises(RuntimeError, match="pos_embed"):
+        load_backbone(whole, large.state_dict())
+
+
 def test_weights_that_do_not_fit_are_refused_by_name() -> None:
     backbone = timm.create_model("test_vit", img_size=32, num_classes=0)
     weights = backbone.state_dict()
