@@ -37,12 +37,7 @@ document.addEventListener("drop", (event) => {
 });
 
 document.querySelector("#open-camera")?.addEventListener("click", async () => {
-  try {
-    const { openCamera } = await import("./camera.js");
-    openCamera((photo) => add([photo]));
-  } catch {
-    showError("pageError");
-  }
+  (await load("camera"))?.openCamera((/** @type {File} */ photo) => add([photo]));
 });
 
 for (const button of document.querySelectorAll("[data-sample]")) {
@@ -67,12 +62,12 @@ function take() {
 /** @param {File[]} files  @param {string} [credit] */
 async function add(files, credit = "") {
   notice.textContent = "";
-  try {
-    const queue = await import("./queue.js");
-    queue.add(files, credit);
-  } catch {
-    showError("pageError");
-  }
+  (await load("queue"))?.add(files, credit);
+}
+
+/** A module, or a sentence where it does not come. @param {string} name */
+function load(name) {
+  return import(`./${name}.js`).catch(() => showError("pageError"));
 }
 
 /** @param {keyof Messages["errors"]} kind */
@@ -83,12 +78,16 @@ async function showError(kind) {
 }
 
 if (location.search || !navigator.language.startsWith("en")) {
-  import("./i18n.js").catch(() => showError("pageError")); // which translates the page
+  load("i18n"); // which translates the page
 }
 requestAnimationFrame(() => setTimeout(async () => {
-  for (const part of ["./example.js", "./about.js", "./on-device.js"]) {
-    await import(part).catch(() => showError("pageError")); // each in a task of its own
-  }
+  await load("example");
+  await load("on-device");
+  new IntersectionObserver(([about], near) => {
+    if (!about.isIntersecting) return;
+    near.disconnect();
+    load("about");
+  }, { rootMargin: "50%" }).observe(document.querySelector("#about") ?? form);
 }));
 (globalThis.requestIdleCallback ?? setTimeout)(() => {
   // To be there when needed.

@@ -1,3 +1,5 @@
+// What ends an attempt, and when a service that is busy, or not ready, is asked again.
+
 /** @import { Messages } from "./i18n.js" */
 
 /** A photo without a prediction; `kind` names the sentence of locales/ that tells why. */
@@ -12,3 +14,25 @@ export class PhotoError extends Error {
     this.retryAfter = retryAfter;
   }
 }
+
+const ATTEMPTS = 4;
+const MAX_DELAY = 60; // seconds; nobody waits longer before a page
+
+/**
+ * Seconds until the next attempt: twice as long each time, and never less than Retry-After.
+ * @param {Pick<PhotoError, "kind" | "retryAfter">} error that an attempt ended with
+ * @param {number} attempt from 1
+ * @returns {number | undefined} nothing where no attempt should follow
+ */
+export function retryDelay({ kind, retryAfter = 0 }, attempt) {
+  if (!isTransient(kind)) return undefined;
+  const delay = Math.max(Math.ceil(retryAfter), 2 ** attempt);
+  return attempt < ATTEMPTS && delay <= MAX_DELAY ? delay : undefined;
+}
+
+/**
+ * Whether such an error passes by itself.
+ * @param {PhotoError["kind"]} kind
+ * @returns {kind is "throttled" | "unavailable"}
+ */
+export const isTransient = (kind) => kind === "throttled" || kind === "unavailable";

@@ -4,13 +4,12 @@ import { find } from "./dom.js";
 import * as local from "./engine/local.js";
 import * as remote from "./engine/remote.js";
 import { stored } from "./engine/store.js";
-import { PhotoError } from "./errors.js";
+import { PhotoError, isTransient, retryDelay } from "./errors.js";
 import { download } from "./export.js";
 import { formatAge, formatGender, formatPercent, formatSeconds, messages } from "./i18n.js";
 import { PhotoCard } from "./photo-card.js";
 import { check, prepare } from "./prepare.js";
 import { inReadingOrder } from "./reading-order.js";
-import { isTransient, retryDelay } from "./retry.js";
 
 /** @import { Engine, Prediction } from "./engine/engine.d.ts" */
 

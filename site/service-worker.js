@@ -1,4 +1,4 @@
-// Where page and model are kept (engine/store.js), they work without a connection. It keeps nothing itself.
+// Where page and model are kept (engine/store.js), they work without a connection.
 
 /** @type {ServiceWorkerGlobalScope} */
 const scope = /** @type {any} */ (globalThis);

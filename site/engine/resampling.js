@@ -114,7 +114,7 @@ function weighLine(source, start, step, target, targetStart, targetStep, { first
 const clip = (value) => (value < 0 ? 0 : value > 255 ? 255 : value);
 
 /**
- * The mean of each block of pixels, as Pillow's `reduce`; near what a JPEG decoder does at that scale.
+ * The mean of each block of pixels, as Pillow's `reduce`.
  * @type {(pixels: Pixels, factor: number) => Pixels}
  */
 export function reduce({ data, width, height }, factor) {
@@ -142,8 +142,8 @@ export function reduce({ data, width, height }, factor) {
 }
 
 /**
- * Pillow's affine `transform`: each pixel of a square is looked up where the matrix takes it, at x = ax' + by'
- * + c, y = dx' + ey' + f. It is black where that leads out of the picture.
+ * Pillow's affine `transform`: each pixel of a square is looked up at (ax' + by' + c,
+ * dx' + ey' + f), and black where that is outside.
  * @type {(pixels: Pixels, side: number, matrix: number[], filter: Filter) => Pixels}
  */
 export function transform(pixels, side, [a, b, c, d, e, f], filter) {

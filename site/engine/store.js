@@ -12,7 +12,7 @@ const WORKER = new URL("../service-worker.js", import.meta.url);
 /** What the server has now, whatever is kept. @type {RequestInit} */
 const ANEW = { cache: "no-cache", mode: "same-origin" };
 
-/** Whether this browser can keep files; it cannot without HTTPS, nor where the visitor blocks what sites keep. */
+/** Whether this browser can keep files: not without HTTPS, nor where the visitor blocks it. */
 export const canStore = async () =>
   "caches" in globalThis && "subtle" in crypto && caches.keys().then(() => true, () => false);
 

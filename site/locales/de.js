@@ -75,6 +75,7 @@ export default {
   age: (years, range) => `wirkt wie etwa ${years} (${range})`,
   legend: (share) => `Unter jedem Alter steht seine Spanne: Bei ${share} solchen Gesichtern liegt das Alter, das andere sehen, darin.`,
   rangeSentence: (share, range) => `Bei ${share} solchen Gesichtern ${range}.`,
+  percent: (number) => `${number} %`,
   inOf: (part, whole) => `${part} von ${whole}`,
   range: {
     between: {

@@ -75,6 +75,7 @@ export default {
   age: (/** @type {string} */ years, /** @type {string} */ range) => `looks about ${years} (${range})`,
   legend: (/** @type {string} */ share) => `Below each age is its range: for ${share} such faces the age people see lies in it.`,
   rangeSentence: (/** @type {string} */ share, /** @type {string} */ range) => `For ${share} such faces the age people see ${range}.`,
+  percent: (/** @type {string} */ number) => `${number}%`,
   inOf: (/** @type {string} */ part, /** @type {string} */ whole) => `${part} in ${whole}`,
   range: {
     between: {

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +305,28 @@ def test_the_page_says_how_far_to_trust_the_model(page: Page, address: str) -> N
     expect(page.locator("#model")).to_contain_text(model["version"])
     expect(page.locator("#about")).to_contain_text("Not for age checks")
     expect(page.locator("#about")).to_contain_text("Photos are not kept")
+
+
+@on_server
+def test_what_is_far_below_comes_as_one_nears_it_and_needs_no_numbers_of_a_language_before(
+    open_page: Opener,
+) -> None:
+    """A browser's first number format takes it 30 ms, in which it answers to no one."""
+    page = open_page()
+    page.set_viewport_size({"width": 390, "height": 600})
+    page.add_init_script(
+        "const Format = Intl.NumberFormat; globalThis.formats = 0;"
+        "Intl.NumberFormat = function (...of) { formats += 1; return new Format(...of); };"
+    )
+    page.reload()
+    expect(page.locator("#example .gender")).to_have_text(re.compile(r"^perceived female, \d\d%$"))
+    expect(page.locator("#figures")).to_be_hidden()
+    assert page.evaluate("formats") == 0
+    page.locator("#about").scroll_into_view_if_needed()
+    expect(page.locator("#figures")).to_contain_text("faces that no step of training saw")
+    assert page.evaluate("formats") > 0
+    page.goto(f"{page.url}?lang=de")
+    expect(page.locator("#example .gender")).to_have_text(re.compile(r"\d\d\xa0%$"))
 
 
 @on_server

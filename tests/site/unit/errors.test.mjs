@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { retryDelay } from "../../../site/retry.js";
+import { retryDelay } from "../../../site/errors.js";
 
 const delays = (kind, retryAfter) => [1, 2, 3, 4].map((n) => retryDelay({ kind, retryAfter }, n));
 
