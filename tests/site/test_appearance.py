@@ -67,6 +67,21 @@ def test_it_fits_every_width(open_page: Opener, crowd: Path, scheme: Scheme, lan
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
+def test_a_sample_s_name_fits_its_card(open_page: Opener, language: str) -> None:
+    page = open_page(locale=language)
+    for width in range(320, 1440, 20):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert (
+            page.evaluate(
+                "[...document.querySelectorAll('#samples button')]"
+                ".filter((card) => card.scrollWidth > card.clientWidth)"
+                ".map((card) => card.textContent.trim())"
+            )
+            == []
+        ), width
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
 def test_type_of_twice_the_size_fits_a_phone(
     open_page: Opener, crowd: Path, tmp_path: Path, language: str
 ) -> None:
