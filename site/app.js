@@ -82,12 +82,12 @@ if (location.search || !navigator.language.startsWith("en")) {
 }
 requestAnimationFrame(() => setTimeout(async () => {
   await load("example");
-  await load("on-device");
   new IntersectionObserver(([about], near) => {
     if (!about.isIntersecting) return;
     near.disconnect();
     load("about");
-  }, { rootMargin: "50%" }).observe(document.querySelector("#about") ?? form);
+  }, { rootMargin: "50%" }).observe(/** @type {HTMLElement} */ (document.querySelector("#about")));
+  load("on-device"); // last: it may download
 }));
 (globalThis.requestIdleCallback ?? setTimeout)(() => {
   // To be there when needed.

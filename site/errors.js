@@ -1,8 +1,8 @@
-// What ends an attempt, and when a service that is busy, or not ready, is asked again.
+// Why a photo has no prediction, and when a busy service is asked again.
 
 /** @import { Messages } from "./i18n.js" */
 
-/** A photo without a prediction; `kind` names the sentence of locales/ that tells why. */
+/** `kind` names the sentence of locales/ that tells why. */
 export class PhotoError extends Error {
   /**
    * @param {keyof Messages["errors"]} kind

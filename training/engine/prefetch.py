@@ -23,7 +23,7 @@ def prefetched(
     There a thread makes them on a stream of its own. A CPU has no time to spare: it makes each when
     it is asked for. A batch is a tuple of tensors, some of which may be None.
     """
-    if device.type == "cpu":
+    if device.type != "cuda":
         yield from map(make, places)
         return
     stream = torch.cuda.Stream(device)

@@ -134,12 +134,12 @@ def load_backbone(backbone: Any, weights: dict[str, Tensor]) -> None:
     if position is not None and position.shape != backbone.pos_embed.shape:
         (rows, columns), prefix = backbone.patch_embed.grid_size, backbone.num_prefix_tokens
         patches = position.shape[1] - prefix
-        begun_folded = math.isqrt(patches) ** 2 != patches
-        side = math.isqrt(2 * patches if begun_folded else patches)
+        halves = 1 if math.isqrt(patches) ** 2 == patches else 2  # a folded start is half as wide
+        side = math.isqrt(halves * patches)
         whole = timm.layers.resample_abs_pos_embed(
             position,
-            new_size=[rows, rows // 2 if begun_folded else rows],
-            old_size=[side, side // 2 if begun_folded else side],
+            new_size=[rows, rows // halves],
+            old_size=[side, side // halves],
             num_prefix_tokens=prefix,
         )
         grid = whole[:, prefix:].unflatten(1, (rows, -1))[:, :, :columns]
