@@ -15,7 +15,7 @@ export const FACE_SIDE = 120; // pixels, of the face in its patch
 const PATCH = 192;
 const SHIFT = 4; // half a stride of the detector's finest grid
 const CUT = PATCH + SHIFT;
-/** The chip in the middle of the patch. @type {Landmarks} */
+/** @type {Landmarks} */
 const IN_PATCH = TEMPLATE.map(([x, y]) => [0.5 + (x - 0.5) * 0.75, 0.5 + (y - 0.5) * 0.75]);
 /** @type {Landmarks} */
 const IN_CUT = IN_PATCH.map(([x, y]) => [(x * PATCH + SHIFT) / CUT, (y * PATCH + SHIFT) / CUT]);
