@@ -59,8 +59,8 @@ def align(
 
     `photo` is uint8 `[height, width, 3]`; `landmarks` are `[5, 2]` (x, y) in its pixels, and
     `template` tells in the same order where they belong, as fractions of the chip's side. Where the
-    chip reaches beyond the photo, its edge pixels are repeated. A `draft`, for the detector, costs a
-    fifth, and is grey there: in repeated edges the detector sees more of a face than there is.
+    chip reaches beyond the photo, its edge pixels are repeated. A `draft`, for the detector, costs
+    a fifth, and is grey there: in repeated edges the detector sees more of a face than there is.
     """
     supersampling = 1 if draft else SUPERSAMPLING
     resampling = Image.Resampling.BILINEAR if draft else Image.Resampling.BICUBIC
@@ -89,10 +89,11 @@ def align(
     before = np.ceil((inside_low - low) * scale).astype(int)
     after = np.ceil((high - inside_high) * scale).astype(int)
     border = ((before[1], after[1]), (before[0], after[0]), (0, 0))
+    inside = np.asarray(window)
     if draft:
-        padded = np.pad(window, border, constant_values=_GREY)
+        padded = np.pad(inside, border, constant_values=_GREY)
     else:
-        padded = np.pad(window, border, mode="edge")
+        padded = np.pad(inside, border, mode="edge")
     to_window = scale[:, None] * to_photo
     to_window[:, 2] += before - inside_low * scale
     fine = Image.fromarray(padded).transform(
