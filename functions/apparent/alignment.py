@@ -21,8 +21,6 @@ the medians of YuNet's landmarks on UTKFace. 'Right' is the person's right, left
 SUPERSAMPLING: Final = 2
 """How much finer than the chip it is cut, before it is averaged."""
 
-_GREY: Final = 128
-
 
 def similarity(source: Landmarks, target: Landmarks) -> NDArray[np.float64]:
     """The `[2, 3]` matrix of rotation, uniform scale and shift that takes `source` to `target`.
@@ -59,8 +57,8 @@ def align(
 
     `photo` is uint8 `[height, width, 3]`; `landmarks` are `[5, 2]` (x, y) in its pixels, and
     `template` tells in the same order where they belong, as fractions of the chip's side. Where the
-    chip reaches beyond the photo, its edge pixels are repeated. A `draft`, for the detector, costs
-    a fifth, and is grey there: in repeated edges the detector sees more of a face than there is.
+    chip reaches beyond the photo, its edge pixels are repeated. A `draft` costs a fifth, and
+    is good enough for the detector.
     """
     supersampling = 1 if draft else SUPERSAMPLING
     resampling = Image.Resampling.BILINEAR if draft else Image.Resampling.BICUBIC
@@ -88,12 +86,9 @@ def align(
     low, high = np.minimum(low, inside_low), np.maximum(high, inside_high)
     before = np.ceil((inside_low - low) * scale).astype(int)
     after = np.ceil((high - inside_high) * scale).astype(int)
-    border = ((before[1], after[1]), (before[0], after[0]), (0, 0))
-    inside = np.asarray(window)
-    if draft:
-        padded = np.pad(inside, border, constant_values=_GREY)
-    else:
-        padded = np.pad(inside, border, mode="edge")
+    padded = np.pad(
+        np.asarray(window), ((before[1], after[1]), (before[0], after[0]), (0, 0)), mode="edge"
+    )
     to_window = scale[:, None] * to_photo
     to_window[:, 2] += before - inside_low * scale
     fine = Image.fromarray(padded).transform(

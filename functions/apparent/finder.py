@@ -10,12 +10,11 @@ The rules, each paid for only by photos that need it:
 3. Where the photo has more pixels than were looked at, and no face or only small ones are found, or
    there are traces of small ones, it is looked at in tiles with its longer side at 1,280 px.
 4. Where no face is found, or only weak ones, the other three quarter turns are tried.
-5. Each face is looked at again in an upright patch cut around it, grey beyond the photo, at the
-   size that the detector knows best, and in its mirror image. Where that is unsure, the patch is
-   turned by quarters, and the surest counts. Then the patch is cut anew by what it showed, and
-   again while the face leans. The mean of the last looks is answered: landmarks, box, score; the
-   first look only where it was clearly surer. A face that no patch shows stays only if the first
-   look was sure of it.
+5. Each face is looked at again in an upright patch cut around it, at the size that the detector
+   knows best, and in its mirror image, and turned further while it leans. Where that is unsure, the
+   patch is turned by quarters, and the surest counts. The mean of the looks is answered: landmarks,
+   box, score; the first look only where it was clearly surer. A face that no patch shows stays only
+   if the first look was sure of it.
 6. Finds of one face are merged, the surest stays. The largest face comes first.
 """
 

@@ -52,7 +52,7 @@ export function resolution(landmarks, chipSize, template) {
 
 /**
  * Cuts the chip of one face, whose landmarks belong where `template` says. Where it reaches beyond the photo,
- * the edge is repeated. A draft, for the detector, is cheaper, and grey there.
+ * the edge is repeated. A draft is good enough for the detector, and cheaper.
  * @type {(photo: Pixels, landmarks: Landmarks, chipSize: number, template: Landmarks, draft?: boolean) => Pixels}
  */
 export function align(photo, landmarks, chipSize, template, draft = false) {
@@ -79,8 +79,9 @@ export function align(photo, landmarks, chipSize, template, draft = false) {
     return { from, to, size, scale, before, after };
   });
   const window = crop(photo, across.from, down.from, across.to - across.from, down.to - down.from);
-  const resized = resize(window, across.size, down.size, filter);
-  const framed = padded(resized, across.before, down.before, across.after, down.after, draft);
+  const framed = padded(resize(window, across.size, down.size, filter), {
+    left: across.before, right: across.after, top: down.before, bottom: down.after,
+  });
   const { a, b, x, y } = toPhoto;
   const matrix = [
     across.scale * a, -across.scale * b, across.scale * x + across.before - across.from * across.scale,

@@ -120,9 +120,10 @@ export class Finder {
   async #closeUp(photo) {
     const pixels = fitted(photo.pixels(CLOSE_SIDE), CLOSE_SIDE);
     const factor = Math.max(photo.width, photo.height) / Math.max(pixels.width, pixels.height);
-    const framed = padded(pixels, CLOSE_BORDER, CLOSE_BORDER, CLOSE_BORDER, CLOSE_BORDER);
+    const border = CLOSE_BORDER;
+    const framed = padded(pixels, { left: border, right: border, top: border, bottom: border });
     const faces = await this.#detector.detect(framed);
-    return faces.map((face) => scaled(shifted(face, -CLOSE_BORDER, -CLOSE_BORDER), factor));
+    return faces.map((face) => scaled(shifted(face, -border, -border), factor));
   }
 
   /**

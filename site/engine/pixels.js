@@ -2,8 +2,6 @@
 
 /** @import { Pixels } from "./road.d.ts" */
 
-const GREY = 128;
-
 /** Black. @type {(width: number, height: number) => Pixels} */
 export const blank = (width, height) => ({ data: new Uint8Array(3 * width * height), width, height });
 
@@ -37,29 +35,30 @@ export function turned(pixels, quarters) {
 }
 
 /**
- * The picture with so many more pixels on each side, grey or as those of its edge.
- * @type {(pixels: Pixels, left: number, top: number, right: number, bottom: number, grey?: boolean) => Pixels}
+ * The picture with so many more pixels on each side, which repeat those of its edge.
+ * @type {(pixels: Pixels, by: Record<"left" | "top" | "right" | "bottom", number>) => Pixels}
  */
-export function padded(pixels, left, top, right, bottom, grey) {
+export function padded(pixels, { left, top, right, bottom }) {
+  if (!(left || top || right || bottom)) return pixels;
   const { width, height } = pixels;
-  /** @type {(place: number, length: number) => number} */
-  const inside = (place, length) => {
-    const nearest = Math.min(Math.max(place, 0), length - 1);
-    return grey && place !== nearest ? NaN : nearest; // NaN: no pixel
-  };
   return rearranged(pixels, left + width + right, top + height + bottom, (x, y) => [
-    inside(x - left, width), inside(y - top, height),
+    Math.min(Math.max(x - left, 0), width - 1),
+    Math.min(Math.max(y - top, 0), height - 1),
   ]);
 }
 
-/** @type {(pixels: Pixels, width: number, height: number, source: (x: number, y: number) => number[]) => Pixels} */
+/**
+ * @type {(pixels: Pixels, width: number, height: number, source: (x: number, y: number) => number[]) => Pixels}
+ */
 function rearranged(pixels, width, height, source) {
   const result = blank(width, height);
   for (let y = 0, to = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1, to += 3) {
       const [fromX, fromY] = source(x, y);
       const from = 3 * (fromY * pixels.width + fromX);
-      for (let i = 0; i < 3; i += 1) result.data[to + i] = pixels.data[from + i] ?? GREY;
+      result.data[to] = pixels.data[from];
+      result.data[to + 1] = pixels.data[from + 1];
+      result.data[to + 2] = pixels.data[from + 2];
     }
   }
   return result;

@@ -13,10 +13,10 @@ const TRUSTED = 0.85;
 const SURER = 0.03;
 export const FACE_SIDE = 120; // pixels, of the face in its patch
 const PATCH = 192;
-const SHIFT = 2; // a quarter of a stride of the detector's finest grid
-const CUT = PATCH + 2 * SHIFT;
-/** @type {Landmarks} */
-const IN_PATCH = [[0.353, 0.344], [0.647, 0.344], [0.5, 0.502], [0.377, 0.637], [0.623, 0.637]];
+const SHIFT = 4; // half a stride of the detector's finest grid
+const CUT = PATCH + SHIFT;
+/** The chip in the middle of the patch. @type {Landmarks} */
+const IN_PATCH = TEMPLATE.map(([x, y]) => [0.5 + (x - 0.5) * 0.75, 0.5 + (y - 0.5) * 0.75]);
 /** @type {Landmarks} */
 const IN_CUT = IN_PATCH.map(([x, y]) => [(x * PATCH + SHIFT) / CUT, (y * PATCH + SHIFT) / CUT]);
 const UPRIGHT = (3 * Math.PI) / 180;
@@ -32,13 +32,15 @@ export class Refiner {
   }
 
   /**
-   * The face as its upright patch shows it; null where that is none.
+   * The face as its upright patch shows it; null where that is none. Where the patch is unsure, it is turned
+   * by quarters, and the surest counts; then it is turned further while the face leans.
    * @param {Pixels} pixels
    * @param {Detection} face
    * @returns {Promise<Detection | null>}
    */
   async refine(pixels, face) {
-    let best = await this.#look(pixels, face.landmarks);
+    let expected = face.landmarks;
+    let best = await this.#look(pixels, expected);
     if (!best || best.score < SURE) {
       for (let quarters = 0; quarters < 4; quarters += 1) {
         const look = await this.#quickLook(pixels, expectedByBox(face, quarters));
@@ -47,28 +49,28 @@ export class Refiner {
     }
     if (!best) return face.score >= TRUSTED ? face : null;
     for (let look = 0; look < MAX_LOOKS; look += 1) {
-      const expected = best.landmarks;
+      if (angleBetween(expected, best.landmarks) < UPRIGHT) break;
+      expected = best.landmarks;
       const again = await this.#look(pixels, expected);
       if (!again) break;
       best = again;
-      if (angleBetween(expected, best.landmarks) < UPRIGHT) break;
     }
     // A patch that reaches far beyond the photo shows less than the first look did.
     return face.score > best.score + SURER ? face : best;
   }
 
   /**
-   * The mean of the patch and of its mirror image half a stride beside it: the two err apart.
+   * The mean of the patch and of its mirror image half a stride away: the two err apart.
    * @param {Pixels} pixels
    * @param {Landmarks} expected
    */
   async #look(pixels, expected) {
     const cut = align(pixels, expected, CUT, IN_CUT, true);
-    const straight = await this.#detector.detect(crop(cut, 0, 0, PATCH, PATCH));
-    const reflection = await this.#detector.detect(mirrored(crop(cut, 2 * SHIFT, 0, PATCH, PATCH)));
+    const reflection = await this.#detector.detect(mirrored(crop(cut, 0, 0, PATCH, PATCH)));
+    const straight = await this.#detector.detect(crop(cut, SHIFT, SHIFT, PATCH, PATCH));
     const looks = [
-      inTheMiddle(straight.map((face) => shifted(face, -SHIFT, -SHIFT))),
-      inTheMiddle(reflection.map((face) => shifted(mirroredIn(face, PATCH), SHIFT, -SHIFT))),
+      inTheMiddle(straight),
+      inTheMiddle(reflection.map((face) => shifted(mirroredIn(face, PATCH), -SHIFT, -SHIFT))),
     ].filter((look) => look !== null);
     if (!looks.length) return null;
     const surest = Math.max(...looks.map(({ score }) => score));

@@ -28,7 +28,7 @@ def pasted(data: bytes, size: tuple[int, int], corner: tuple[int, int], side: in
     ("portrait", "age"),
     [
         pytest.param("collins", 42, id="Eileen Collins"),
-        # 87 is answered, and male: known weaknesses of the model so far.
+        # 88 is answered, and no gender: known weaknesses of the model so far.
         pytest.param("hopper", 77, id="Grace Hopper", marks=pytest.mark.xfail(strict=True)),
     ],
 )
